@@ -1,0 +1,1 @@
+"""From the customer database to Mailchimp audiences and back."""

@@ -1,0 +1,98 @@
+"""What every command shares: the runtime, `--json`, tables."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.core.config import Settings, load_settings
+from app.core.db import make_engine, make_sessions, transaction
+from app.core.secretbox import SecretBox, open_box
+
+
+@dataclass
+class Runtime:
+    """Settings, database and key of one command; each is opened when first used."""
+
+    settings: Settings
+
+    @cached_property
+    def engine(self) -> Engine:
+        return make_engine(self.settings.postgres_url, pool_size=2)
+
+    @cached_property
+    def sessions(self) -> sessionmaker[Session]:
+        return make_sessions(self.engine)
+
+    @cached_property
+    def box(self) -> SecretBox:
+        return open_box(self.settings)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One unit of work."""
+        with transaction(self.sessions) as session:
+            yield session
+
+
+def open_runtime() -> Runtime:
+    """The runtime of this process, from the environment."""
+    return Runtime(load_settings())
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--json` as the parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).hex()
+    return str(value)
+
+
+def emit(value: Any, *, as_json: bool, text: str | Callable[[], None] | None = None) -> None:
+    """Print `value` as JSON, or `text` (a string, or a function that prints) for people."""
+    if as_json or text is None:
+        click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+    elif callable(text):
+        text()
+    else:
+        click.echo(text)
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Iterable[Any]], *, empty: str = "Nothing here yet.") -> None:
+    """A table for people; `empty` when there are no rows."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    count = 0
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        count += 1
+    if not count:
+        click.echo(empty)
+        return
+    Console(markup=False, highlight=False).print(table)
+
+
+def parse_pairs(pairs: Iterable[str], option: str = "--set") -> Mapping[str, str]:
+    """`key=value` options as a dict; a usage error names the one that is not a pair."""
+    parsed: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise click.UsageError(f"{option} takes key=value; {name!r} has no '='.")
+        parsed[name.strip()] = value
+    return parsed

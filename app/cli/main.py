@@ -1,0 +1,102 @@
+"""The `muster` command: one table of commands, each loaded when it is called."""
+
+import importlib
+import json
+import sys
+from typing import Any
+
+import click
+from sqlalchemy.exc import OperationalError
+
+from app.core.errors import MusterError, NotRunningError
+
+# name -> (module:attribute, what `muster --help` says); so that `muster --help` imports nothing else
+COMMANDS = {
+    "up": ("app.cli.up:up", "Start everything: servers, web, workers, and a local Mailchimp without a key."),
+    "web": ("app.cli.run:web", "Serve the hooks and the console."),
+    "worker": ("app.cli.run:worker", "Work on what arrived."),
+    "sweep": ("app.cli.run:sweep", "Find what lost bells left lying, once a second."),
+    "sim": ("app.cli.sim:sim", "Run the local Mailchimp."),
+    "migrate": ("app.cli.run:migrate", "Bring the database to this version."),
+    "doctor": ("app.cli.doctor:doctor", "Check every part and say what to do."),
+    "status": ("app.cli.status:status", "What arrived, what waits, what failed."),
+    "sources": ("app.cli.sources:sources", "Inbound connections: add, list, show, rotate, disable."),
+    "audiences": ("app.cli.audiences:audiences", "Mailchimp audiences: add, list, show."),
+    "contacts": ("app.cli.contacts:contacts", "People: find, show, export, erase, merge."),
+    "map": ("app.cli.map:map_group", "Mappings: lint, test, preview, publish."),
+    "lists": ("app.cli.lists:lists", "List sync jobs: run a file, see past runs."),
+    "sync": ("app.cli.audiences:sync", "Push to and pull from audiences now."),
+    "deadletters": ("app.cli.deadletters:deadletters", "What was given up, and why."),
+    "replay": ("app.cli.deadletters:replay", "Ask again for dead letters or old events."),
+    "admin": ("app.cli.admin:admin", "Admins of the console: invite the first one, list."),
+    "completion": ("app.cli.completion:completion", "Print the shell completion script."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="muster", prog_name="muster")
+def muster() -> None:
+    """Muster: every person who raised a hand, once, in your database and your Mailchimp audiences."""
+
+
+def say_error(error: MusterError, *, as_json: bool) -> None:
+    """One sentence and the next step on stderr; the same as JSON where the caller asked for JSON."""
+    problems = [
+        {"path": p.path, "code": p.code, "reason": p.reason, "hint": p.hint, "value": p.value, "line": p.line}
+        for p in getattr(error, "problems", ())
+    ]
+    if as_json:
+        body: dict[str, Any] = {"error": error.message, "hint": error.hint, "problems": problems}
+        click.echo(json.dumps(body, ensure_ascii=False), err=True)
+        return
+    click.echo(f"Error: {error.message}", err=True)
+    for problem in problems:
+        line = f"line {problem['line']}, " if problem["line"] else ""
+        click.echo(f"  {line}{problem['path']}: {problem['reason']} {problem['hint']}".rstrip(), err=True)
+    if error.hint:
+        click.echo(f"Next: {error.hint}", err=True)
+
+
+def main() -> None:
+    """Run `muster`; every error ends as one sentence and an exit code that means something."""
+    as_json = "--json" in sys.argv
+    try:
+        muster.main(prog_name="muster", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(64)  # EX_USAGE of sysexits.h
+    except MusterError as error:
+        say_error(error, as_json=as_json)
+        sys.exit(error.exit_code)
+    except OperationalError:
+        unreachable = NotRunningError(
+            "The database does not answer.", "Start Muster with `make up`, or check DATABASE_URL, then `muster doctor`."
+        )
+        say_error(unreachable, as_json=as_json)
+        sys.exit(unreachable.exit_code)
+
+
+if __name__ == "__main__":
+    main()

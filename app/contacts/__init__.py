@@ -1,0 +1,1 @@
+"""The customer database: one person once, with provenance and consent."""

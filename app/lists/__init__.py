@@ -1,0 +1,1 @@
+"""List sync jobs: a file compared with its last snapshot."""

@@ -1,0 +1,1 @@
+"""What admins configure: sources, secrets and mapping versions."""

@@ -1,0 +1,1 @@
+"""What every integration shares: the contract, signing, a host-pinned client, the registry."""

@@ -1,0 +1,1 @@
+"""The mapping language, pure: document, paths, steps, compile, explain."""
