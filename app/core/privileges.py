@@ -123,7 +123,8 @@ def private_directory(path: Path, account: Account) -> Path:
         _check_private(path, account)
     except OSError as error:
         raise ConfigError(
-            f"The folder {path} cannot be made: {error.strerror}.", "Check its parent folder, or set MUSTER_HOME."
+            f"The folder {path} cannot be made: {error.strerror}.",
+            "Check its parent folder, or set MUSTER_HOME.",
         ) from error
     if not account.is_ours:
         os.chown(path, account.uid, account.gid, follow_symlinks=False)
@@ -134,7 +135,9 @@ def private_directory(path: Path, account: Account) -> Path:
 def _check_private(path: Path, account: Account) -> None:
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode):
-        raise ConfigError(f"{path} is not a folder but a link or a file.", "Look who put it there, and remove it.")
+        raise ConfigError(
+            f"{path} is not a folder but a link or a file.", "Look who put it there, and remove it."
+        )
     if status.st_uid not in (account.uid, os.geteuid()):
         raise ConfigError(
             f"The folder {path} belongs to {_name_of(status.st_uid)}, not to {account.name}.",

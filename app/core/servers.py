@@ -1,0 +1,235 @@
+"""Embedded servers together: where they live, as whom, and how they run for a while without a supervisor."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.core import postgres, valkey
+from app.core.binaries import SHARED_PLACE, Binaries, reachable_binaries, shared_folder
+from app.core.config import Settings, load_settings, runtime_dir
+from app.core.errors import BusyError, NotRunningError
+from app.core.leash import die_with_parent
+from app.core.privileges import Account, can_enter, private_directory, service_account
+
+POINTER_NAME = "embedded-servers-live-in"
+START_SECONDS = 60.0  # crash recovery of a large database takes its time
+STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """All that starting the embedded servers takes."""
+
+    binaries: Binaries
+    account: Account
+    data: Path  # holds postgres/ and valkey/
+    run_dir: Path  # holds the sockets
+    notices: tuple[str, ...]  # sentences for the person who started Muster
+
+    @property
+    def postgres_data(self) -> Path:
+        return self.data / "postgres"
+
+    @property
+    def valkey_data(self) -> Path:
+        return self.data / "valkey"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server program, in the terms a supervisor needs."""
+
+    name: str
+    argv: tuple[str, ...]
+    account: Account
+    clear_the_way: Callable[[], None]
+    is_ready: Callable[[], bool]
+    stop_signal: signal.Signals
+    death_signal: signal.Signals  # what it gets when its supervisor is killed
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUrls:
+    """Where the two servers answer: a libpq URL and a redis-py URL."""
+
+    postgres: str
+    valkey: str
+
+
+@contextmanager
+def exclusive_home(home: Path) -> Iterator[None]:
+    """Hold the home for one Muster at a time; the kernel lets go when the holder dies, however it dies."""
+    make_home(home)
+    with (home / "lock").open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise BusyError(
+                f"Muster is already running on {home} (process {lock.read().strip() or 'unknown'}).",
+                "Stop that one first, or set MUSTER_HOME to another folder.",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def make_home(home: Path) -> Path:
+    """The home folder. As root others may pass through it, so that the servers' account reaches its own folders."""
+    if not home.exists():
+        home.mkdir(parents=True)
+        home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    return home
+
+
+def prepare_place(settings: Settings) -> Place:
+    """Decide where and as whom the servers run, and make every folder and file they need. Safe to repeat."""
+    home = make_home(settings.home)
+    data = _existing_data(home)
+    account = service_account(_owner_of(data) if data else None)
+    notices = []
+    binaries, is_copied = reachable_binaries(account)
+    if is_copied:
+        notices.append(
+            f"The account {account.name} cannot reach {Path(__file__).parents[2]}: servers run from {binaries.postgres.parent}."
+        )
+    if data is None:
+        data = home if account.is_ours or can_enter(account, home) else _data_elsewhere(home)
+    if data != home:
+        notices.append(f"The account {account.name} cannot reach {home}: the databases live in {data}.")
+    place = Place(binaries, account, data, private_directory(settings.run_dir, account), tuple(notices))
+    if settings.is_embedded_database:
+        postgres.make_cluster(binaries, place.postgres_data, account)
+    if settings.is_embedded_redis:
+        private_directory(place.valkey_data, account)
+    return place
+
+
+def _existing_data(home: Path) -> Path | None:
+    elsewhere = SHARED_PLACE / _mark(home)
+    return next((path for path in (home, elsewhere) if (path / "postgres").exists()), None)
+
+
+def _mark(home: Path) -> str:
+    return hashlib.sha256(str(home).encode()).hexdigest()[:12]
+
+
+def _owner_of(data: Path) -> int:
+    return (data / "postgres").lstat().st_uid
+
+
+def _data_elsewhere(home: Path) -> Path:
+    data = shared_folder(SHARED_PLACE / _mark(home))
+    (home / POINTER_NAME).write_text(f"{data}\n", encoding="utf-8")
+    return data
+
+
+def embedded_servers(
+    settings: Settings, place: Place, postgres_options: Mapping[str, str] | None = None
+) -> tuple[Server, ...]:
+    """The servers that these settings leave to Muster, in starting order."""
+    database = Server(
+        name="postgres",
+        argv=postgres.command(place.binaries, place.postgres_data, place.run_dir, postgres_options or {}),
+        account=place.account,
+        clear_the_way=lambda: postgres.clear_the_way(place.postgres_data, place.run_dir),
+        is_ready=lambda: postgres.is_ready(place.run_dir),
+        stop_signal=signal.SIGINT,
+        death_signal=signal.SIGINT,
+    )
+    queue = Server(
+        name="valkey",
+        argv=valkey.command(place.binaries, place.valkey_data, place.run_dir),
+        account=place.account,
+        clear_the_way=lambda: valkey.clear_the_way(place.binaries, place.valkey_data, place.run_dir),
+        is_ready=lambda: valkey.is_ready(settings.valkey_url),
+        stop_signal=signal.SIGTERM,
+        death_signal=signal.SIGTERM,
+    )
+    wanted = ((settings.is_embedded_database, database), (settings.is_embedded_redis, queue))
+    return tuple(server for is_wanted, server in wanted if is_wanted)
+
+
+@contextmanager
+def running_servers(
+    settings: Settings, postgres_options: Mapping[str, str] | None = None
+) -> Iterator[ServerUrls]:
+    """Run the embedded servers while the block runs, and stop them at its end. Configured servers stay as they are.
+
+    Tests, benches and one-off commands use it; `muster up` supervises the same servers instead.
+    BusyError when a Muster already runs on this home.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(exclusive_home(settings.home))
+        place = prepare_place(settings)
+        for server in embedded_servers(settings, place, postgres_options):
+            stack.enter_context(_running(server, settings.home / "logs"))
+        yield ServerUrls(settings.postgres_url, settings.valkey_url)
+
+
+@contextmanager
+def _running(server: Server, logs: Path) -> Iterator[None]:
+    logs.mkdir(mode=0o700, exist_ok=True)
+    server.clear_the_way()
+    with (logs / f"{server.name}.log").open("ab") as log:
+        child = subprocess.Popen(  # noqa: S603 - our own binary, no shell
+            server.argv,
+            **server.account.popen_arguments(),
+            env=server.account.environment(),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+            preexec_fn=die_with_parent(server.death_signal),  # noqa: PLW1509 - one prctl call, no lock is taken
+        )
+    try:
+        _wait_ready(server, child, logs / f"{server.name}.log")
+        yield
+    finally:
+        _stop(child, server.stop_signal)
+
+
+def _wait_ready(server: Server, child: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not server.is_ready():
+        if child.poll() is not None or time.monotonic() > deadline:
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
+            raise NotRunningError(f"{server.name} did not start: {' | '.join(lines)}", f"Read {log}.")
+        time.sleep(0.02)
+
+
+def _stop(child: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    child.send_signal(number)
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait(STOP_SECONDS)
+
+
+@contextmanager
+def scratch_servers(postgres_options: Mapping[str, str] | None = None) -> Iterator[Settings]:
+    """Servers in a new temporary home that vanishes afterwards; the settings to use them with.
+
+    The home is outside the test runner's own folders, which an unprivileged account cannot enter.
+    """
+    home = Path(tempfile.mkdtemp(prefix="muster-home-"))
+    home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    settings = replace(load_settings(), home=home, run_dir=runtime_dir(home), database_url="", redis_url="")
+    try:
+        with running_servers(settings, postgres_options):
+            yield settings
+    finally:
+        shutil.rmtree(settings.run_dir, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
