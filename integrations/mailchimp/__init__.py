@@ -1,0 +1,1 @@
+"""Mailchimp: audiences as a destination, audience webhooks as a source."""

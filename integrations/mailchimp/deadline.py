@@ -1,0 +1,86 @@
+"""One deadline for a whole call: every read from the socket gets only the time that is left.
+
+requests and urllib3 bound each read; a server that sends a byte now and then holds such a caller for ever.
+"""
+
+import http.client
+import io
+import socket
+import threading
+import time
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.poolmanager import PoolManager
+from urllib3.util.retry import Retry
+
+
+class Deadline(threading.local):
+    """When this thread's current call must be over, by the monotonic clock."""
+
+    at: float = 0.0
+
+    def start(self, seconds: float) -> None:
+        self.at = time.monotonic() + seconds
+
+    def left(self) -> float:
+        return self.at - time.monotonic()
+
+
+class _BoundedRead(io.RawIOBase):
+    """A socket's reading end whose every read is cut at the deadline."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        super().__init__()
+        self._sock, self._deadline = sock, deadline
+        self._inner = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline.left()
+        if left <= 0:
+            raise TimeoutError("the call's deadline is over")
+        self._sock.settimeout(left)
+        return self._inner.readinto(buffer)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+def bounded_adapter(deadline: Deadline, pool_size: int, connect_retry_count: int = 2) -> HTTPAdapter:
+    """An adapter for requests: pooled, retrying only to connect, reading only until the deadline."""
+
+    class BoundedAnswer(http.client.HTTPResponse):
+        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+            super().__init__(sock, *args, **kwargs)
+            self.fp.close()
+            self.fp = io.BufferedReader(_BoundedRead(sock, deadline))
+
+    class PlainConnection(HTTPConnection):
+        response_class = BoundedAnswer
+
+    class SecureConnection(HTTPSConnection):
+        response_class = BoundedAnswer
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = PlainConnection
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = SecureConnection
+
+    class BoundedAdapter(HTTPAdapter):
+        def init_poolmanager(
+            self, connections: int, maxsize: int, block: bool = False, **kwargs: Any
+        ) -> None:
+            self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+    retry = Retry(
+        total=None, connect=connect_retry_count, read=0, redirect=0, status=0, other=0, backoff_factor=0.2
+    )
+    return BoundedAdapter(pool_connections=2, pool_maxsize=pool_size, max_retries=retry)

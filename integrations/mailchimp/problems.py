@@ -1,0 +1,260 @@
+"""What can go wrong at Mailchimp, as a table: status, title and detail decide kind, action and the admin's sentence.
+
+Texts are Mailchimp's own where a pattern quotes one: https://mailchimp.com/developer/marketing/docs/errors/,
+public issues and recorded answers (seen 2026-11). The order to look in is status, then title, then detail.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One entry of a problem's `errors`: the merge field's tag (or a path, or ""), and Mailchimp's sentence."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """What a failure is, what to do about it, and what to tell the admin.
+
+    action: retry (soon, with jitter), slow_down (the whole connection), reread (outcome unknown: read again or
+    repeat the PUT), retry_tomorrow, pause (the connection, one alert), rekey (address the member by its e-mail),
+    opt_out (believe it), hosted_form (only the contact can come back), reject_address, drop_fields (and send the
+    rest), gone (the member is not there), done (nothing left to do), give_up (a defect: dead letter).
+    """
+
+    kind: str
+    action: str
+    sentence: str
+
+
+OUTAGE = Classification(
+    "outage", "retry", "Mailchimp is not answering properly; Muster tries again by itself."
+)
+UNKNOWN_OUTCOME = Classification(
+    "unknown_outcome",
+    "reread",
+    "The connection broke before Mailchimp answered, so the change may or may not be there; Muster looks again and repeats it.",
+)
+THROTTLED = Classification(
+    "throttled",
+    "slow_down",
+    "Mailchimp asks for fewer requests at a time; Muster slows down and tries again by itself.",
+)
+CREDENTIALS = Classification(
+    "credentials",
+    "pause",
+    "Mailchimp does not accept the API key. Check in Mailchimp under Profile > Extras > API keys that it exists, then set it again.",
+)
+NO_PERMISSION = Classification(
+    "credentials",
+    "pause",
+    "Mailchimp refuses this account or key. Sign in to Mailchimp to see whether the account is open and the key belongs to it.",
+)
+METHOD_DISABLED = Classification(
+    "disabled",
+    "pause",
+    "Mailchimp has stopped this function for the account. Sign in to Mailchimp: a notice there says why.",
+)
+MEMBER_EXISTS = Classification(
+    "member_exists", "rekey", "Mailchimp already has a member with this address; Muster updates that one."
+)
+COMPLIANCE = Classification(
+    "compliance",
+    "opt_out",
+    "This address unsubscribed, bounced or complained, and Mailchimp does not let others subscribe it. Only the person can, by Mailchimp's form.",
+)
+FORGOTTEN = Classification(
+    "forgotten",
+    "hosted_form",
+    "This address was permanently deleted from the audience. Only the person can come back, by Mailchimp's form.",
+)
+FAKE_ADDRESS = Classification(
+    "fake_address",
+    "reject_address",
+    "Mailchimp does not accept this address: it looks fake or is misspelt. Correct it.",
+)
+TOO_MANY_SIGNUPS = Classification(
+    "too_many_signups",
+    "retry_tomorrow",
+    "Mailchimp saw this address sign up in many places lately and wants some days' pause; Muster tries again later.",
+)
+BAD_MERGE_FIELD = Classification(
+    "bad_merge_field",
+    "drop_fields",
+    "Mailchimp refused a merge field's value. The other fields were sent without it; correct the value or the field's type.",
+)
+NOT_FOUND = Classification(
+    "not_found", "gone", "Mailchimp no longer has this member, audience or merge field."
+)
+REFUSED_ARCHIVE = Classification(
+    "refused_archive",
+    "done",
+    "The member was already out of the audience (archived, bounced or never confirmed).",
+)
+BAD_ANSWER = Classification(
+    "bad_answer",
+    "retry",
+    "Something answered that is not Mailchimp's API; check the base URL and any proxy in between.",
+)
+BUG = Classification(
+    "bug",
+    "give_up",
+    "Mailchimp did not understand what Muster sent. This is a defect of Muster: please report it.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: None matches anything; detail is searched, not matched whole."""
+
+    statuses: range
+    title: str | None
+    detail: str | None
+    is_json: bool | None
+    classification: Classification
+
+    def fits(self, status: int, title: str, detail: str, is_json: bool) -> bool:
+        return (
+            status in self.statuses
+            and (self.is_json is None or self.is_json == is_json)
+            and (self.title is None or self.title.casefold() == title.casefold())
+            and (self.detail is None or re.search(self.detail, detail, re.IGNORECASE) is not None)
+        )
+
+
+def _rule(
+    status: int,
+    title: str | None,
+    detail: str | None,
+    classification: Classification,
+    *,
+    until: int = 0,
+    is_json: bool | None = None,
+) -> Rule:
+    return Rule(range(status, (until or status) + 1), title, detail, is_json, classification)
+
+
+# Texts that classify an entry of a batch answer, where ERROR_GENERIC is all the code there is, and Invalid Resource.
+DETAILS: tuple[tuple[str, Classification], ...] = (
+    (r"is in a compliance state", COMPLIANCE),
+    (r"was permanently deleted and cannot be re-imported", FORGOTTEN),
+    (r"is already a list member", MEMBER_EXISTS),
+    (r"looks fake or invalid", FAKE_ADDRESS),
+    (r"provide a valid email address", FAKE_ADDRESS),
+    (r"signed up to a lot of lists", TOO_MANY_SIGNUPS),
+    (r"merge fields were invalid", BAD_MERGE_FIELD),
+)
+
+RULES: tuple[Rule, ...] = (
+    _rule(400, "Member Exists", None, MEMBER_EXISTS),
+    _rule(400, "Member In Compliance State", None, COMPLIANCE),
+    _rule(400, "Forgotten Email Not Subscribed", None, FORGOTTEN),
+    *(_rule(400, None, pattern, found) for pattern, found in DETAILS),
+    _rule(400, None, None, BUG),
+    _rule(401, None, None, CREDENTIALS),
+    # "403 with no JSON body" is the edge's throttle: https://github.com/drewm/mailchimp-api/issues/327
+    _rule(403, None, None, THROTTLED, is_json=False),
+    _rule(403, None, None, NO_PERMISSION),
+    _rule(404, None, None, NOT_FOUND, is_json=True),
+    _rule(404, None, None, BAD_ANSWER),
+    _rule(405, None, r"Can not archive a contact", REFUSED_ARCHIVE),
+    _rule(429, None, None, THROTTLED),
+    _rule(503, "Compliance Related", None, METHOD_DISABLED),
+    _rule(500, None, None, OUTAGE, until=599),
+    _rule(400, None, None, BUG, until=499),
+    # A success without JSON, a redirect, or an answer cut short.
+    _rule(200, None, r"cut short", UNKNOWN_OUTCOME, until=299),
+    _rule(100, None, None, BAD_ANSWER, until=399),
+)
+
+
+def classify(status: int, title: str = "", detail: str = "", *, is_json: bool = True) -> Classification:
+    """The table's answer for a failed call; every status has one."""
+    found = (rule.classification for rule in RULES if rule.fits(status, title, detail, is_json))
+    return next(found, OUTAGE)
+
+
+def classify_batch_error(code: str, text: str, field: str = "") -> Classification:
+    """The table's answer for one entry of `errors` of POST /lists/{id}."""
+    if code == "ERROR_CONTACT_EXISTS":
+        return MEMBER_EXISTS
+    for pattern, classification in DETAILS:
+        if re.search(pattern, text, re.IGNORECASE):
+            return classification
+    return BAD_MERGE_FIELD if field else BUG
+
+
+class MailchimpProblem(Exception):  # noqa: N818 - a problem, as its own documents call it
+    """A call that did not succeed, by kind. Its text names no person and no key; `detail` may name an address."""
+
+    def __init__(  # noqa: PLR0917 - pickling passes them by position
+        self,
+        classification: Classification,
+        status: int | None = None,
+        title: str = "",
+        detail: str = "",
+        errors: tuple[FieldError, ...] = (),
+        instance: str = "",
+        where: str = "",
+    ) -> None:
+        super().__init__(classification, status, title, detail, errors, instance, where)
+        self.classification = classification
+        self.status, self.title, self.detail = status, title, detail
+        self.errors, self.instance, self.where = errors, instance, where
+
+    @property
+    def kind(self) -> str:
+        return self.classification.kind
+
+    @property
+    def action(self) -> str:
+        return self.classification.action
+
+    @property
+    def sentence(self) -> str:
+        return self.classification.sentence
+
+    def __str__(self) -> str:
+        fields = ", ".join(error.field for error in self.errors if error.field)
+        parts = (
+            f"{self.status or 'no answer'} {self.title}".strip(),
+            f"at {self.where}" if self.where else "",
+            f"fields: {fields}" if fields else "",
+            f"request {self.instance}" if self.instance else "",
+        )
+        return f"Mailchimp {self.kind}: " + "; ".join(part for part in parts if part)
+
+
+def problem_from_answer(
+    status: int, body: Any, where: str, clean: Callable[[str], str] = str
+) -> MailchimpProblem:
+    """The problem that an answer stands for; `body` is the parsed JSON, or text where it was none."""
+    if not isinstance(body, Mapping):
+        text = clean(str(body or ""))[:200]
+        return MailchimpProblem(classify(status, "", text, is_json=False), status, "", text, (), "", where)
+    title, detail = clean(str(body.get("title") or "")), clean(str(body.get("detail") or ""))
+    return MailchimpProblem(
+        classify(status, title, detail, is_json=bool(title)),
+        status,
+        title,
+        detail,
+        _field_errors(body.get("errors"), clean),
+        str(body.get("instance") or ""),
+        where,
+    )
+
+
+def _field_errors(errors: Any, clean: Callable[[str], str]) -> tuple[FieldError, ...]:
+    if not isinstance(errors, list):
+        return ()
+    return tuple(
+        FieldError(str(error.get("field") or ""), clean(str(error.get("message") or "")))
+        for error in errors
+        if isinstance(error, Mapping)
+    )
