@@ -10,6 +10,7 @@ from environs import Env, EnvError
 from app.core.errors import ConfigError
 
 SOCKET_PATH_LIMIT = 107  # sun_path of Linux less its closing NUL; PostgreSQL refuses longer ones
+SHORTEST_SECRET_KEY = 32  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,9 @@ def load_settings() -> Settings:
             f"The socket directory {settings.run_dir} is too long for a unix socket.",
             "Set MUSTER_RUN_DIR to a short one.",
         )
-    if settings.secret_key and len(settings.secret_key) < 32:  # noqa: PLR2004 - bytes of a 256-bit key
+    if settings.secret_key and min(map(len, settings.secret_key.split(","))) < SHORTEST_SECRET_KEY:
         raise ConfigError(
-            "MUSTER_SECRET_KEY is shorter than 32 characters.", "Make one: openssl rand -base64 32"
+            f"A key in MUSTER_SECRET_KEY is shorter than {SHORTEST_SECRET_KEY} characters.",
+            "Make one: openssl rand -base64 32. Several are separated by commas, the newest first.",
         )
     return settings
