@@ -1,47 +1,16 @@
 """What every command shares: the runtime, `--json`, tables."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
-from functools import cached_property
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine
-from sqlalchemy.orm import Session, sessionmaker
 
-from app.core.config import Settings, load_settings
-from app.core.db import make_engine, make_sessions, transaction
-from app.core.secretbox import SecretBox, open_box
-
-
-@dataclass
-class Runtime:
-    """Settings, database and key of one command; each is opened when first used."""
-
-    settings: Settings
-
-    @cached_property
-    def engine(self) -> Engine:
-        return make_engine(self.settings.postgres_url, pool_size=2)
-
-    @cached_property
-    def sessions(self) -> sessionmaker[Session]:
-        return make_sessions(self.engine)
-
-    @cached_property
-    def box(self) -> SecretBox:
-        return open_box(self.settings)
-
-    @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """One unit of work."""
-        with transaction(self.sessions) as session:
-            yield session
+from app.core.config import load_settings
+from app.core.runtime import Runtime
 
 
 def open_runtime() -> Runtime:

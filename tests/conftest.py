@@ -1,0 +1,92 @@
+"""Fixtures for every room: real PostgreSQL, real Valkey, a fresh database for each test session."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.core.config import Settings, load_settings
+from app.core.db import make_engine, make_sessions
+from app.core.migrate import migrate
+from app.core.secretbox import SecretBox, open_box
+from app.core.servers import running_servers
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("MUSTER_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The data folder beside the project; tests that read it are skipped where it is absent."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"no data folder at {SHARED} (MUSTER_SHARED)")
+    return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def settings() -> Iterator[Settings]:
+    """Settings of a Muster with embedded servers of its own, in a short private directory."""
+    with tempfile.TemporaryDirectory(prefix="muster-test-", dir="/tmp", ignore_cleanup_errors=True) as home:
+        os.chmod(home, 0o755)  # as root the servers run under another account
+        saved = {key: os.environ.pop(key) for key in ("DATABASE_URL", "REDIS_URL", "MAILCHIMP_API_KEY") if key in os.environ}
+        os.environ["MUSTER_HOME"] = f"{home}/var"
+        fresh = load_settings()
+        with running_servers(fresh):
+            yield fresh
+        del os.environ["MUSTER_HOME"]
+        os.environ.update(saved)
+
+
+@pytest.fixture(scope="session")
+def database_url(settings: Settings) -> str:
+    """The libpq URL of a migrated, empty database."""
+    engine = make_engine(settings.postgres_url)
+    migrate(engine)
+    engine.dispose()
+    return settings.postgres_url
+
+
+@pytest.fixture(scope="session")
+def redis_url(settings: Settings) -> str:
+    return settings.valkey_url
+
+
+@pytest.fixture(scope="session")
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = make_engine(database_url, pool_size=10)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def box(settings: Settings) -> SecretBox:
+    return open_box(settings)
+
+
+def empty_database(engine: Engine) -> None:
+    """Remove every row; identities start again at 1."""
+    with engine.begin() as connection:
+        names = connection.execute(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")
+        ).scalars()
+        connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"))
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> Iterator[sessionmaker[Session]]:
+    """A session factory on an empty database; what a test commits is gone after it."""
+    empty_database(engine)
+    yield make_sessions(engine)
+    empty_database(engine)
+
+
+@pytest.fixture
+def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """One session on an empty database; the test decides whether to commit."""
+    with sessions() as session:
+        yield session
+        session.rollback()
