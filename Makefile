@@ -1,0 +1,58 @@
+# Muster's commands. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A user of the machine without a writable home still has a place for caches.
+export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
+export PYTHONDONTWRITEBYTECODE ?=
+
+.PHONY: help up test check bench chaos clean install install-dev lock
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+up: install ## start Muster with everything it needs on this machine
+	@exec $(BIN)/muster up
+
+test: install-dev ## run every test; the last lines name what could not run
+	@$(BIN)/python tools/run_tests.py
+
+check: install-dev ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install-dev ## measure speed as ratios in one run; writes bench/results/*.json
+	@$(BIN)/python -m bench
+
+chaos: install-dev ## the long kill test: every process killed with -9, nothing lost
+	@MUSTER_CHAOS=long $(BIN)/python -m pytest tests/faults -m faults -x -q
+
+clean: ## remove caches and the environment; data under var/ stays
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+
+install: $(VENV)/.installed ## make the environment from the locked packages
+
+install-dev: $(VENV)/.installed-dev ## the same with the tools for tests
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Muster needs Python 3.11 or newer; set PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
+
+$(VENV)/.installed: $(BIN)/python requirements.lock pyproject.toml
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || $(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock || $(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+lock: ## compile the locked requirements again after a change in pyproject.toml
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 --extra dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	printf 'uv\nsetuptools\n' | $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 - -o requirements-build.lock

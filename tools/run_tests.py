@@ -1,0 +1,82 @@
+"""Run every test and name, in the last lines, what could not run here and why."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+REPORTS = ROOT / ".cache" / "tests"
+# Rooms run side by side, one process a file; what starts a whole Muster runs alone, so that two do not share two cores.
+STAGES = {
+    "rooms": ["-n", "2", "--dist", "loadfile", "-m", "not browser and not story and not faults"],
+    "browser": ["-m", "browser"],
+    "story": ["-m", "story"],
+    "faults": ["-m", "faults"],
+}
+NO_TESTS = 5  # pytest's exit code for "no test was collected"
+
+
+@dataclass
+class Tally:
+    """What one or more stages counted."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def run_stage(name: str, arguments: list[str]) -> int:
+    """Run one stage; its exit code."""
+    print(f"\n== {name}", flush=True)
+    report = REPORTS / f"{name}.xml"
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments, *sys.argv[1:]]
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - our own words
+    return 0 if code == NO_TESTS else code
+
+
+def add_report(tally: Tally, report: Path) -> None:
+    """Add what a stage's report says."""
+    if not report.exists():
+        return
+    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - written by pytest just now
+        skipped = case.find("skipped")
+        if skipped is not None:
+            reason = re.sub(r"^Skipped: ", "", skipped.get("message") or "no reason given")
+            tally.skipped[reason] += 1
+        elif case.find("failure") is not None or case.find("error") is not None:
+            tally.failed += 1
+        else:
+            tally.passed += 1
+
+
+def main() -> int:
+    """Every stage runs, even after one that failed."""
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    REPORTS.mkdir(parents=True)
+    started = time.monotonic()
+    codes = {name: run_stage(name, arguments) for name, arguments in STAGES.items()}
+    tally = Tally()
+    for name in STAGES:
+        add_report(tally, REPORTS / f"{name}.xml")
+    browser = Tally()
+    add_report(browser, REPORTS / "browser.xml")
+    must_have_browser = os.environ.get("MUSTER_REQUIRE_BROWSER") == "1"
+    is_browser_missing = must_have_browser and (browser.passed == 0 or sum(browser.skipped.values()) > 0)
+    print(f"\nTook {time.monotonic() - started:.0f} s.")
+    for reason, count in sorted(tally.skipped.items()):
+        print(f"Not run here: {count} x {reason}")
+    if is_browser_missing:
+        print("The browser tests had to run here and did not.")
+    print(f"{tally.passed} passed, {tally.failed} failed, {sum(tally.skipped.values())} skipped")
+    return 1 if any(codes.values()) or tally.failed or is_browser_missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
