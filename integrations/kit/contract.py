@@ -16,7 +16,9 @@ class RawRequest:
 
     method: str
     url: str  # as the platform called it, scheme and host included, query included
-    headers: tuple[tuple[str, str], ...]  # names in lower case, values latin-1 decoded, order and repeats kept
+    headers: tuple[
+        tuple[str, str], ...
+    ]  # names in lower case, values latin-1 decoded, order and repeats kept
     body: bytes
     query: tuple[tuple[str, str], ...] = ()
     url_key: str = ""  # what follows the slug: /hooks/<slug>/<url_key>
@@ -118,7 +120,7 @@ class Split:
     ignored: tuple[Ignored, ...] = ()
 
 
-class Unreadable(Exception):
+class Unreadable(Exception):  # noqa: N818 -- names what is true of the body
     """The body cannot be read; the delivery is kept and becomes a dead letter with this reason."""
 
     def __init__(self, reason: str, hint: str = "", path: str = "", value: str = "") -> None:
@@ -133,7 +135,9 @@ class EnrichError(Exception):
     "invalid" (the answer makes no sense: dead letter).
     """
 
-    def __init__(self, outcome: str, reason: str, hint: str = "", retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self, outcome: str, reason: str, hint: str = "", retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.outcome, self.reason, self.hint = outcome, reason, hint
         self.retry_after_seconds = retry_after_seconds

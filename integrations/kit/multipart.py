@@ -1,0 +1,143 @@
+"""multipart/form-data split into its parts by the python-multipart library, with bounds and plain reasons."""
+
+import binascii
+import quopri
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from integrations.kit.contract import Unreadable
+
+_HINT = "Send the form again; a proxy or the sending program may have cut the body or changed its boundary."
+# How browsers escape the three characters that cannot stand in a quoted name
+# (https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data, seen 2026-11-21).
+_ESCAPES = ((b"%22", b'"'), (b"%0D", b"\r"), (b"%0A", b"\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the form; `name` and `filename` as bytes in the form's charset, which is not known yet."""
+
+    name: bytes
+    body: bytes
+    filename: bytes | None = None
+    charset: str = ""  # declared by the part itself, lower case
+
+    @property
+    def is_file(self) -> bool:
+        return self.filename is not None
+
+
+def media_type(content_type: str) -> tuple[str, dict[str, bytes]]:
+    """The type in lower case and its parameters, names in lower case; ("", {}) for what is no content type."""
+    kind, options = parse_options_header(content_type.encode("latin-1", errors="replace"))
+    return kind.decode("latin-1"), {name.decode("latin-1").lower(): value for name, value in options.items()}
+
+
+def read_parts(body: bytes, boundary: bytes, max_parts: int) -> tuple[Part, ...]:
+    """Every part in order, or Unreadable when the body does not hold together to its closing boundary."""
+    if not boundary:
+        raise Unreadable(
+            "the multipart form names no boundary", "The content type needs a boundary parameter."
+        )
+    reader = _Reader(max_parts)
+    try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": reader.begin,
+                "on_header_begin": reader.begin_header,
+                "on_header_field": reader.add_name,
+                "on_header_value": reader.add_value,
+                "on_header_end": reader.end_header,
+                "on_part_data": reader.add_data,
+                "on_part_end": reader.end,
+                "on_end": reader.close,
+            },
+        )
+        parser.write(body)
+    except FormParserError as error:
+        offset = getattr(error, "offset", -1)
+        raise Unreadable(
+            "the multipart form is broken", _HINT, path=f"byte {offset}" if offset >= 0 else ""
+        ) from None
+    if not reader.is_closed:
+        raise Unreadable(
+            "the multipart form ends before its closing boundary", _HINT, path=f"byte {len(body)}"
+        )
+    return tuple(reader.parts)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Collects what the parser calls out."""
+
+    max_parts: int
+    parts: list[Part] = field(default_factory=list)
+    is_closed: bool = False
+    _name: bytearray = field(default_factory=bytearray)
+    _value: bytearray = field(default_factory=bytearray)
+    _data: bytearray = field(default_factory=bytearray)
+    _headers: dict[str, bytes] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        if len(self.parts) >= self.max_parts:
+            raise Unreadable(
+                f"the form has more than {self.max_parts} fields", "Send fewer fields, or post JSON."
+            )
+        self._headers, self._data = {}, bytearray()
+
+    def begin_header(self) -> None:
+        self._name, self._value = bytearray(), bytearray()
+
+    def add_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def add_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def end_header(self) -> None:
+        self._headers[self._name.decode("latin-1").strip().lower()] = bytes(self._value)
+
+    def add_data(self, data: bytes, start: int, end: int) -> None:
+        self._data += data[start:end]
+
+    def end(self) -> None:
+        self.parts.append(_part(self._headers, bytes(self._data)))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def _part(headers: dict[str, bytes], data: bytes) -> Part:
+    _, options = parse_options_header(headers.get("content-disposition", b""))
+    if b"name" not in options:
+        raise Unreadable("a part of the multipart form has no name", _HINT)
+    _, declared = media_type(headers.get("content-type", b"").decode("latin-1"))
+    charset = declared.get("charset", b"").decode("latin-1").strip().lower()
+    return Part(_unescape(options[b"name"]), _decode(headers, data), options.get(b"filename"), charset)
+
+
+def _unescape(name: bytes) -> bytes:
+    for escape, character in _ESCAPES:
+        name = name.replace(escape, character)
+    return name
+
+
+def _decode(headers: dict[str, bytes], data: bytes) -> bytes:
+    # RFC 7578 deprecates the header, some mail programs still send it (https://www.rfc-editor.org/rfc/rfc7578, 4.7).
+    encoding = headers.get("content-transfer-encoding", b"").strip().lower()
+    if encoding == b"quoted-printable":
+        return quopri.decodestring(data)
+    if encoding == b"base64":
+        try:
+            return binascii.a2b_base64(data)
+        except binascii.Error:
+            _refuse_base64()
+    return data
+
+
+def _refuse_base64() -> NoReturn:
+    raise Unreadable("a part of the multipart form says base64 and is not", _HINT)

@@ -1,0 +1,1 @@
+"""Meta Lead Ads: leads from instant forms on Facebook and Instagram."""
