@@ -4,11 +4,10 @@ import fcntl
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +16,8 @@ from app.core import postgres, valkey
 from app.core.binaries import SHARED_PLACE, Binaries, reachable_binaries, shared_folder
 from app.core.config import Settings, load_settings, runtime_dir
 from app.core.errors import BusyError, NotRunningError
-from app.core.leash import die_with_parent
 from app.core.privileges import Account, can_enter, private_directory, service_account
+from app.core.process import Child, ProcessSpec, kill_group, spawn
 
 POINTER_NAME = "embedded-servers-live-in"
 START_SECONDS = 60.0  # crash recovery of a large database takes its time
@@ -42,19 +41,6 @@ class Place:
     @property
     def valkey_data(self) -> Path:
         return self.data / "valkey"
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One server program, in the terms a supervisor needs."""
-
-    name: str
-    argv: tuple[str, ...]
-    account: Account
-    clear_the_way: Callable[[], None]
-    is_ready: Callable[[], bool]
-    stop_signal: signal.Signals
-    death_signal: signal.Signals  # what it gets when its supervisor is killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,25 +122,27 @@ def _data_elsewhere(home: Path) -> Path:
 
 def embedded_servers(
     settings: Settings, place: Place, postgres_options: Mapping[str, str] | None = None
-) -> tuple[Server, ...]:
+) -> tuple[ProcessSpec, ...]:
     """The servers that these settings leave to Muster, in starting order."""
-    database = Server(
+    database = ProcessSpec(
         name="postgres",
         argv=postgres.command(place.binaries, place.postgres_data, place.run_dir, postgres_options or {}),
         account=place.account,
         clear_the_way=lambda: postgres.clear_the_way(place.postgres_data, place.run_dir),
         is_ready=lambda: postgres.is_ready(place.run_dir),
-        stop_signal=signal.SIGINT,
-        death_signal=signal.SIGINT,
+        ready_seconds=START_SECONDS,
+        stop_signals=postgres.STOP_SIGNALS,
+        stage=0,
     )
-    queue = Server(
+    queue = ProcessSpec(
         name="valkey",
         argv=valkey.command(place.binaries, place.valkey_data, place.run_dir),
         account=place.account,
         clear_the_way=lambda: valkey.clear_the_way(place.binaries, place.valkey_data, place.run_dir),
         is_ready=lambda: valkey.is_ready(settings.valkey_url),
-        stop_signal=signal.SIGTERM,
-        death_signal=signal.SIGTERM,
+        ready_seconds=START_SECONDS,
+        stop_signals=valkey.STOP_SIGNALS,
+        stage=0,
     )
     wanted = ((settings.is_embedded_database, database), (settings.is_embedded_redis, queue))
     return tuple(server for is_wanted, server in wanted if is_wanted)
@@ -178,30 +166,20 @@ def running_servers(
 
 
 @contextmanager
-def _running(server: Server, logs: Path) -> Iterator[None]:
+def _running(server: ProcessSpec, logs: Path) -> Iterator[None]:
     logs.mkdir(mode=0o700, exist_ok=True)
     server.clear_the_way()
     with (logs / f"{server.name}.log").open("ab") as log:
-        child = subprocess.Popen(  # noqa: S603 - our own binary, no shell
-            server.argv,
-            **server.account.popen_arguments(),
-            env=server.account.environment(),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-            preexec_fn=die_with_parent(server.death_signal),  # noqa: PLW1509 - one prctl call, no lock is taken
-        )
+        child = spawn(server, log)
     try:
         _wait_ready(server, child, logs / f"{server.name}.log")
         yield
     finally:
-        _stop(child, server.stop_signal)
+        _stop(server, child)
 
 
-def _wait_ready(server: Server, child: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def _wait_ready(server: ProcessSpec, child: Child, log: Path) -> None:
+    deadline = time.monotonic() + server.ready_seconds
     while not server.is_ready():
         if child.poll() is not None or time.monotonic() > deadline:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
@@ -209,13 +187,16 @@ def _wait_ready(server: Server, child: "subprocess.Popen[bytes]", log: Path) -> 
         time.sleep(0.02)
 
 
-def _stop(child: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    child.send_signal(number)
-    try:
-        child.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait(STOP_SECONDS)
+def _stop(server: ProcessSpec, child: Child) -> None:
+    for number in server.stop_signals:
+        child.send_signal(number)
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    kill_group(child.pid)
+    child.wait(STOP_SECONDS)
 
 
 @contextmanager

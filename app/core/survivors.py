@@ -1,5 +1,6 @@
 """Server processes that outlived their supervisor: found by what they serve, stopped before a new start."""
 
+import json
 import logging
 import signal
 import time
@@ -11,6 +12,7 @@ import psutil  # type: ignore[import-untyped]
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
+SAME_START_SECONDS = 2.0  # start times are computed from the boot time, which moves when the clock is set
 
 
 def list_serving(program: str, data: Path) -> list[psutil.Process]:
@@ -60,3 +62,44 @@ def _wait_until_gone(list_them: Callable[[], list[psutil.Process]], seconds: flo
     while (remaining := list_them()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return remaining
+
+
+def write_known(path: Path, children: Sequence[tuple[int, int]]) -> None:
+    """Keep (pid, stop signal) of running children, with the start time that tells a pid from its reuse."""
+    known = [[pid, _created_at(pid), number] for pid, number in children]
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(known), encoding="utf-8")
+    draft.replace(path)
+
+
+def _created_at(pid: int) -> float:
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def stop_known(path: Path) -> int:
+    """Stop children that write_known kept and that outlived their supervisor; answers how many there were."""
+    survivors = [(process, number) for process, number in _list_known(path) if process.is_running()]
+    for process, number in survivors:
+        _send(process, signal.Signals(number))
+    processes = [process for process, _ in survivors]
+    _, stubborn = psutil.wait_procs(processes, timeout=GRACE_SECONDS)
+    for process in stubborn:
+        _send(process, signal.SIGKILL)
+    psutil.wait_procs(stubborn, timeout=GRACE_SECONDS)
+    path.unlink(missing_ok=True)
+    return len(survivors)
+
+
+def _list_known(path: Path) -> list[tuple[psutil.Process, int]]:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # a clean stop left none; a torn file names nobody for certain
+        return []
+    found = []
+    for pid, created_at, number in kept:
+        if created_at and abs(_created_at(pid) - created_at) < SAME_START_SECONDS:
+            found.append((psutil.Process(pid), number))
+    return found

@@ -1,0 +1,200 @@
+"""`muster up`: everything on one machine, in one terminal."""
+
+import os
+import signal
+import socket
+import sys
+import urllib.request
+from collections.abc import Callable
+from types import FrameType
+
+import click
+
+from app.audiences.bootstrap import ensure_simulated_audience
+from app.core.config import Settings, load_settings
+from app.core.db import make_engine, make_sessions, transaction
+from app.core.errors import ConfigError
+from app.core.log import configure_log
+from app.core.migrate import migrate
+from app.core.postgres import check_database
+from app.core.process import ProcessSpec, at_once
+from app.core.secretbox import open_box
+from app.core.servers import embedded_servers, exclusive_home, prepare_place
+from app.core.supervisor import Supervisor
+from app.core.survivors import stop_known
+from app.core.valkey import check_redis
+from app.web.accounts import first_admin_link
+
+LOCAL = "127.0.0.1"
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@click.command()
+def up() -> None:
+    """Start everything: servers, web, workers, and a local Mailchimp without a key. Ctrl-C stops it."""
+    settings = load_settings()
+    configure_log("console", "up")
+    with exclusive_home(settings.home):
+        state_file = settings.home / "children.json"
+        if stopped := stop_known(state_file):
+            say(f"Stopped {stopped} processes that an earlier run left behind.")
+        refuse_taken_ports(settings)
+        supervisor = Supervisor(settings.home / "logs", state_file, say)
+        _listen_for_stops(supervisor)
+        try:
+            run_all(settings, supervisor)
+        finally:
+            say("Stopping ...")
+            supervisor.stop()
+    say("Muster has stopped.")
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal; nobody there is no reason to fail."""
+    try:
+        click.echo(line)
+    except (OSError, ValueError):  # the terminal or the pipe is closed
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for the rest of the process
+
+
+def _listen_for_stops(supervisor: Supervisor) -> None:
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        supervisor.request_stop()
+
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and background jobs ignore some on purpose
+            signal.signal(number, ask)
+
+
+def run_all(settings: Settings, supervisor: Supervisor) -> None:
+    """Bring up one part after the other, say when all is ready, and watch over them."""
+    say(f"Muster in {settings.home}")
+    open_box(settings)  # makes the key before several processes would
+    start_servers(settings, supervisor)
+    if not supervisor.is_stopping:
+        prepare_database(settings)
+        start_programs(settings, supervisor)
+    if not supervisor.is_stopping:
+        say(f"Muster is ready: {settings.public_url}")
+        say_first_admin_link(settings)
+        supervisor.run()
+
+
+def start_servers(settings: Settings, supervisor: Supervisor) -> None:
+    """The embedded servers, or a look at the configured ones."""
+    if settings.is_embedded_database or settings.is_embedded_redis:
+        place = prepare_place(settings)
+        for notice in place.notices:
+            say(f"  note       {notice}")
+        supervisor.start(embedded_servers(settings, place))
+    if supervisor.is_stopping:
+        return
+    engine = make_engine(settings.postgres_url, pool_size=1)
+    try:
+        version = check_database(engine)
+    finally:
+        engine.dispose()
+    say(f"  database   PostgreSQL {version}, {_where(settings.is_embedded_database)}")
+    say(f"  queue      {check_redis(settings.valkey_url)}, {_where(settings.is_embedded_redis)}")
+
+
+def _where(is_embedded: bool) -> str:
+    return "embedded" if is_embedded else "as configured"
+
+
+def prepare_database(settings: Settings) -> None:
+    """The schema of this version, and the local Mailchimp's audience on the first start without a key."""
+    engine = make_engine(settings.postgres_url, pool_size=1)
+    try:
+        revision = migrate(engine)
+        if settings.is_simulated:
+            with transaction(make_sessions(engine)) as session:
+                ensure_simulated_audience(session, settings)
+    finally:
+        engine.dispose()
+    say(f"  schema     at revision {revision}")
+
+
+def start_programs(settings: Settings, supervisor: Supervisor) -> None:
+    """Web, workers, sweep, and the local Mailchimp: side by side, until each is ready."""
+    specs = program_specs(settings)
+    supervisor.start(specs)
+    for spec in specs:
+        say(f"  {spec.name:<10} process {supervisor.pid_of(spec.name)}{_address_of(spec.name, settings)}")
+
+
+def program_specs(settings: Settings) -> list[ProcessSpec]:
+    """What runs besides the servers, each a `muster` command of its own."""
+    workers = [
+        _program(settings, f"worker-{number + 1}", "worker") for number in range(settings.worker_processes)
+    ]
+    specs = [_program(settings, "web", "web"), *workers, _program(settings, "sweep", "sweep")]
+    return [_program(settings, "sim", "sim"), *specs] if settings.is_simulated else specs
+
+
+def _program(settings: Settings, name: str, command: str) -> ProcessSpec:
+    host = LOCAL if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - compared, not bound
+    checks: dict[str, Callable[[], bool]] = {
+        "web": lambda: _answers(f"http://{host}:{settings.port}/healthz"),
+        "sim": lambda: _is_open(settings.sim_port),
+    }
+    return ProcessSpec(
+        name=name,
+        argv=(sys.executable, "-m", "app.cli.main", command),
+        env={**os.environ, "MUSTER_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"},
+        is_ready=checks.get(command, at_once),
+    )
+
+
+def _address_of(name: str, settings: Settings) -> str:
+    addresses = {
+        "web": f", port {settings.port}",
+        "sim": f", port {settings.sim_port}: a local Mailchimp, no key is set",
+    }
+    return addresses.get(name, "")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own http address
+            return bool(answer.status == 200)  # noqa: PLR2004
+    except OSError:  # refused, reset, timed out, or an HTTP error
+        return False
+
+
+def _is_open(port: int) -> bool:
+    try:
+        socket.create_connection((LOCAL, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def refuse_taken_ports(settings: Settings) -> None:
+    """ConfigError when another program listens where Muster is to listen."""
+    wanted = [("PORT", settings.host, settings.port)]
+    if settings.is_simulated:
+        wanted.append(("MUSTER_SIM_PORT", LOCAL, settings.sim_port))
+    for name, host, port in wanted:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise ConfigError(
+                    f"Muster cannot listen on {host} port {port}: {error.strerror}.",
+                    f"Stop what uses the port, or choose another one: {name}={port + 10} make up",
+                ) from error
+
+
+def say_first_admin_link(settings: Settings) -> None:
+    """The one-time link that makes the first admin, while there is none."""
+    engine = make_engine(settings.postgres_url, pool_size=1)
+    try:
+        with transaction(make_sessions(engine)) as session:
+            link = first_admin_link(session, settings.public_url)
+    finally:
+        engine.dispose()
+    if link:
+        say(f"Make the first admin here, once: {link}")
