@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.binaries import Binaries
 from app.core.errors import ConfigError, NotRunningError
@@ -142,10 +143,10 @@ def check_database(engine: Engine) -> str:
             values = {
                 name: connection.execute(text(f"SHOW {name}")).scalar_one() for name in DURABLE_SETTINGS
             }
-    except Exception as error:
+    except SQLAlchemyError as error:
+        said = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
         raise NotRunningError(
-            f"The database does not answer: {str(getattr(error, 'orig', error)).strip()}",
-            "Start it, or check DATABASE_URL.",
+            f"The database does not answer: {said[0]}", "Start Muster (`make up`), or check DATABASE_URL."
         ) from error
     refuse_old(number, version)
     refuse_forgetful(values)

@@ -58,7 +58,7 @@ def check_redis(url: str) -> str:
             answer: dict[str, Any] = client.info("server")
     except redis.RedisError as error:
         raise NotRunningError(
-            f"The queue server does not answer: {error}", "Start it, or check REDIS_URL."
+            f"The queue server does not answer: {error}", "Start Muster (`make up`), or check REDIS_URL."
         ) from error
     return accepted_version(answer)
 
