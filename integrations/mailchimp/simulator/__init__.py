@@ -1,0 +1,1 @@
+"""A faithful local Mailchimp: stateful, over HTTP, for tests, demonstrations and every start without a key."""

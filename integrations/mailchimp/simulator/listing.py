@@ -1,0 +1,114 @@
+"""GET /lists/{id}/members: filters, order and pages, remembered per filter while nothing changes."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from integrations.mailchimp.simulator.refusals import not_validated
+from integrations.mailchimp.simulator.state import Audience, Member, unique_id_of
+from integrations.mailchimp.simulator.world import World
+
+MAX_COUNT = 1000
+DEFAULT_COUNT = 10
+REMEMBERED_LISTINGS = 8
+STATUSES = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived")
+SORTS: Mapping[str, Callable[[Member], int]] = {
+    "last_changed": lambda member: member.changed_at,
+    "timestamp_opt": lambda member: member.opt_at,
+    "timestamp_signup": lambda member: member.signup_at,
+}
+# parameter -> what is compared, and whether the bound is the lower one
+BOUNDS: Mapping[str, tuple[Callable[[Member], int], bool]] = {
+    "since_last_changed": (lambda member: member.changed_at, True),
+    "before_last_changed": (lambda member: member.changed_at, False),
+    "since_timestamp_opt": (lambda member: member.opt_at, True),
+    "before_timestamp_opt": (lambda member: member.opt_at, False),
+    "unsubscribed_since": (lambda member: member.unsubscribed_at, True),
+}
+LONG_FRACTION = re.compile(r"\.\d{7,}")
+Test = Callable[[Member], bool]
+
+
+def read_count(query: Mapping[str, str]) -> tuple[int, int]:
+    """`count` and `offset`, or a refusal."""
+    found = []
+    for name, default in (("count", DEFAULT_COUNT), ("offset", 0)):
+        text = query.get(name, str(default))
+        if not re.fullmatch(r"\d{1,9}", text):
+            raise not_validated((name, "Schema describes integer, string found instead"))
+        found.append(int(text))
+    if found[0] > MAX_COUNT:
+        raise not_validated(("count", f"Number must be at most {MAX_COUNT}"))
+    return found[0], found[1]
+
+
+def _moment(name: str, text: str) -> float | None:
+    """Epoch seconds; None where the real API ignores the filter: a fraction of 7 digits and more gave everyone."""
+    if LONG_FRACTION.search(text):
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+    except ValueError:
+        raise not_validated((name, "Please enter a valid date")) from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _bound(name: str, moment: float) -> Test:
+    value, is_lower = BOUNDS[name]
+    return (lambda member: value(member) >= moment) if is_lower else (lambda member: value(member) < moment)
+
+
+def _tests(world: World, query: Mapping[str, str]) -> list[Test]:
+    tests: list[Test] = []
+    status = query.get("status")
+    if status is not None:
+        if status not in STATUSES:
+            raise not_validated(("status", "Value must be one of: " + ", ".join(STATUSES)))
+        tests.append(lambda member: member.status == status)
+    elif not world.switches.are_archived_listed:
+        tests.append(lambda member: member.status != "archived")
+    if "unsubscribed_since" in query and status != "unsubscribed":
+        raise not_validated(("unsubscribed_since", "This filter needs the status unsubscribed"))
+    for name in BOUNDS:
+        moment = _moment(name, query[name]) if query.get(name) else None
+        if moment is not None:
+            tests.append(_bound(name, moment))
+    if query.get("vip_only") == "true":
+        tests.append(lambda member: member.is_vip)
+    if query.get("email_type"):
+        tests.append(lambda member: member.email_type == query["email_type"])
+    if query.get("unique_email_id"):
+        tests.append(lambda member: _unique_id(member) == query["unique_email_id"])
+    return tests
+
+
+def _unique_id(member: Member) -> str:
+    return member.unique_id or unique_id_of(member.email)
+
+
+def list_members(world: World, audience: Audience, query: Mapping[str, str]) -> tuple[list[Member], int]:
+    """One page, and how many fit the filters altogether."""
+    count, offset = read_count(query)
+    filters = tuple(sorted((name, text) for name, text in query.items() if name not in {"count", "offset"}))
+    key: tuple[Any, ...] = (filters, world.switches.are_archived_listed)
+    version, found = audience.listings.get(key, (-1, []))
+    if version != audience.version:
+        found = _find(world, audience, query)
+        while len(audience.listings) >= REMEMBERED_LISTINGS:
+            audience.listings.pop(next(iter(audience.listings)))
+        audience.listings[key] = (audience.version, found)
+    return found[offset : offset + count], len(found)
+
+
+def _find(world: World, audience: Audience, query: Mapping[str, str]) -> list[Member]:
+    sort, direction = query.get("sort_field"), query.get("sort_dir", "ASC").upper()
+    if sort is not None and sort not in SORTS:
+        raise not_validated(("sort_field", "Value must be one of: " + ", ".join(SORTS)))
+    if direction not in {"ASC", "DESC"}:
+        raise not_validated(("sort_dir", "Value must be one of: ASC, DESC"))
+    tests = _tests(world, query)
+    found = [member for member in audience.members() if all(test(member) for test in tests)]
+    if sort is not None:
+        found.sort(key=SORTS[sort], reverse=direction == "DESC")
+    return found

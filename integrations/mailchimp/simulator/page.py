@@ -1,0 +1,61 @@
+"""The page for people, /: audiences and members, with buttons to act as the contact or as staff."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from integrations.mailchimp.simulator.control import act, audience_named, refuse_other_sites, world
+from integrations.mailchimp.simulator.refusals import Refusal
+from integrations.mailchimp.simulator.state import iso
+
+page = Blueprint("page", __name__, template_folder="templates")
+page.before_request(refuse_other_sites)
+SHOWN = 50
+
+
+@page.get("/")
+def show() -> str:
+    audience = audience_named(request.args.get("list_id"))
+    wanted = request.args.get("q", "").casefold()
+    with world().lock:
+        found = [one for one in audience.members() if wanted in one.email.casefold()]
+        found.sort(key=lambda one: one.changed_at, reverse=True)
+        rows = [
+            {
+                "email": one.email,
+                "name": f"{one.merge_fields.get('FNAME', '')} {one.merge_fields.get('LNAME', '')}".strip(),
+                "status": one.status,
+                "cause": one.cause,
+                "tags": ", ".join(audience.tag_names[tag_id] for tag_id in one.tags),
+                "changed_at": iso(one.changed_at),
+            }
+            for one in found[:SHOWN]
+        ]
+    return render_template(
+        "simulator.html",
+        audiences=list(world().audiences.values()),
+        audience=audience,
+        rows=rows,
+        total=len(found),
+        counts=world().journal.counts(),
+        webhooks=world().sender.counts(),
+        problem=request.args.get("problem", ""),
+        q=request.args.get("q", ""),
+    )
+
+
+@page.post("/act/<any(contact, staff):kind>/<name>")
+def do(kind: str, name: str) -> Response:
+    """A button: the act with the form's fields, then back to the page."""
+    wants: dict[str, object] = {
+        key: value for key, value in request.form.items() if key not in {"FNAME", "tag"}
+    }
+    if "FNAME" in request.form:
+        wants["merge_fields"] = {"FNAME": request.form["FNAME"]}
+    if "tag" in request.form:
+        wants["add"] = [request.form["tag"]]
+    problem = None
+    try:
+        act(kind, name, wants)
+    except Refusal as refusal:
+        problem = refusal.detail
+    return redirect(url_for("page.show", list_id=wants.get("list_id"), problem=problem), 303)

@@ -1,0 +1,131 @@
+"""The simulator's refusals: Mailchimp's titles and sentences, word for word where they are known."""
+
+from typing import Any
+
+TYPE = "https://mailchimp.com/developer/marketing/docs/errors/"
+FieldErrors = tuple[tuple[str, str], ...]
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a defect
+    """An answer of 4xx or 5xx. Some real ones lack `type`, although the definition requires it."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        errors: FieldErrors = (),
+        *,
+        has_type: bool = True,
+        allow: str = "",
+    ) -> None:
+        super().__init__(f"{status} {title}")
+        self.status, self.title, self.detail = status, title, detail
+        self.errors, self.has_type, self.allow = errors, has_type, allow
+
+    def body(self, instance: str) -> dict[str, Any]:
+        body: dict[str, Any] = {"type": TYPE} if self.has_type else {}
+        body |= {"title": self.title, "status": self.status, "detail": self.detail, "instance": instance}
+        if self.errors:
+            body["errors"] = [{"field": field, "message": message} for field, message in self.errors]
+        return body
+
+
+def not_found() -> Refusal:
+    return Refusal(404, "Resource Not Found", "The requested resource could not be found.")
+
+
+def member_exists(email: str) -> Refusal:
+    detail = f"{email} is already a list member. Use PUT to insert or update list members."
+    return Refusal(400, "Member Exists", detail, has_type=False)
+
+
+def compliance(email: str) -> Refusal:
+    detail = f"{email} is in a compliance state due to unsubscribe, bounce, or compliance review and cannot be subscribed."
+    return Refusal(400, "Member In Compliance State", detail, has_type=False)
+
+
+def forgotten(email: str) -> Refusal:
+    detail = (
+        f"{email} was permanently deleted and cannot be re-imported."
+        " The contact must re-subscribe to get back on the list."
+    )
+    return Refusal(400, "Forgotten Email Not Subscribed", detail, has_type=False)
+
+
+def invalid(detail: str) -> Refusal:
+    return Refusal(400, "Invalid Resource", detail)
+
+
+def fake(email: str) -> Refusal:
+    return invalid(f"{email} looks fake or invalid, please enter a real email address.")
+
+
+def bad_address() -> Refusal:
+    return invalid("Please provide a valid email address.")
+
+
+def too_many_signups(email: str) -> Refusal:
+    return invalid(
+        f"{email} has signed up to a lot of lists very recently; we're not allowing more signups for now"
+    )
+
+
+def bad_merge_fields(errors: FieldErrors) -> Refusal:
+    return Refusal(400, "Invalid Resource", "Your merge fields were invalid.", errors)
+
+
+def not_validated(*errors: tuple[str, str]) -> Refusal:
+    detail = (
+        "The resource submitted could not be validated. For field-specific details, see the 'errors' array."
+    )
+    return Refusal(400, "Invalid Resource", detail, tuple(errors))
+
+
+def bad_json() -> Refusal:
+    return Refusal(400, "JSON Parse Error", "We encountered an unspecified JSON parsing error.")
+
+
+def cannot_archive() -> Refusal:
+    detail = (
+        "This list member cannot be removed. Can not archive a contact that is bounced, pending or archived"
+    )
+    return Refusal(405, "Method Not Allowed", detail, allow="GET, PUT")
+
+
+def method_not_allowed(allow: str) -> Refusal:
+    detail = (
+        "The requested method and resource are not compatible."
+        " See the Allow header for this resource's available methods."
+    )
+    return Refusal(405, "Method Not Allowed", detail, allow=allow)
+
+
+def key_missing() -> Refusal:
+    return Refusal(401, "API Key Missing", "Your request did not include an API key.")
+
+
+def key_invalid() -> Refusal:
+    detail = "Your API key may be invalid, or you've attempted to access the wrong datacenter."
+    return Refusal(401, "API Key Invalid", detail)
+
+
+def wrong_datacenter(centre: str) -> Refusal:
+    return Refusal(403, "WrongDatacenter", f"The API key provided is linked to datacenter '{centre}'")
+
+
+def user_disabled() -> Refusal:
+    return Refusal(403, "User Disabled", "This account has been deactivated.")
+
+
+def too_many_connections() -> Refusal:
+    return Refusal(429, "Too Many Requests", "You have exceeded the limit of 10 simultaneous connections.")
+
+
+def server_error() -> Refusal:
+    detail = "An unexpected internal error has occurred. Please contact Support for more information."
+    return Refusal(500, "Internal Server Error", detail)
+
+
+def method_disabled() -> Refusal:
+    return Refusal(503, "Compliance Related", "This method has been disabled.")

@@ -1,0 +1,156 @@
+"""Everything one simulator holds, behind one lock: state, clock, journal, faults, the mail it would have sent."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from integrations.mailchimp.simulator.config import SimulatorConfig
+from integrations.mailchimp.simulator.faults import Faults
+from integrations.mailchimp.simulator.journal import Journal, Note
+from integrations.mailchimp.simulator.refusals import not_found
+from integrations.mailchimp.simulator.state import Account, Audience, Clock, Member
+from integrations.mailchimp.simulator.store import Store, account_line, audience_line, member_line
+from integrations.mailchimp.simulator.webhooks import Happening, WebhookSender
+
+
+@dataclass(slots=True)
+class Change:
+    """What one request is doing: notes for the journal, happenings for webhooks, things to write down."""
+
+    notes: list[Note] = field(default_factory=list)
+    happenings: list[Happening] = field(default_factory=list)
+    lines: list[list[Any]] = field(default_factory=list)
+    members: dict[str, tuple[Audience, Member]] = field(default_factory=dict)
+    audiences: dict[str, Audience] = field(default_factory=dict)
+
+    def all_lines(self) -> list[list[Any]]:
+        """Each changed thing once, however often it was touched."""
+        changed = [audience_line(audience) for audience in self.audiences.values()]
+        changed += [member_line(audience.list_id, member) for audience, member in self.members.values()]
+        return changed + self.lines
+
+
+class World:
+    """The whole simulator without its HTTP. Every verb runs inside `with world.change()`."""
+
+    def __init__(self, config: SimulatorConfig) -> None:
+        self.config = config
+        self.switches = replace(config.switches, latency_ms=config.latency_ms or config.switches.latency_ms)
+        self.clock = Clock()
+        self.lock = threading.RLock()
+        self.journal = Journal(config.journal_size)
+        self.faults = Faults()
+        self.outbox: deque[dict[str, Any]] = deque(maxlen=10_000)
+        self.current = Change()
+        self.sender = WebhookSender(config, self.clock, self.switches)
+        self._store = Store(config.state_file)
+        self.accounts, self.audiences, self.clock.offset_seconds = self._store.read()
+        self._next_web_id = 1 + max(
+            (one.web_id for each in self.audiences.values() for one in each.members()), default=400_750_000
+        )
+        self._settle_defaults()
+        self._store.rewrite(self.all_lines())
+
+    def _settle_defaults(self) -> None:
+        config = self.config
+        if config.api_key not in self.accounts:
+            self.accounts[config.api_key] = Account(config.api_key)
+        if config.list_id not in self.audiences:
+            self.audiences[config.list_id] = Audience(
+                config.list_id,
+                config.list_name,
+                config.api_key,
+                web_id=len(self.audiences) + 1,
+                created_at=self.clock.now(),
+                is_double_optin=config.is_double_optin,
+            )
+        self.audiences[config.list_id].api_key = config.api_key
+
+    @contextmanager
+    def change(self) -> Iterator[Change]:
+        """Hold the world still; on the way out write down and send what happened, also before a refusal."""
+        with self.lock:
+            self.current = change = Change()
+            try:
+                yield change
+            finally:
+                self._store.write(change.all_lines())
+                if self._store.is_due_for_rewrite(
+                    sum(len(one.by_contact) for one in self.audiences.values())
+                ):
+                    self._store.rewrite(self.all_lines())
+                for happening in change.happenings:
+                    self.sender.post(happening)
+
+    def get_audience(self, list_id: str, api_key: str | None = None) -> Audience:
+        audience = self.audiences.get(list_id)
+        if audience is None or (api_key is not None and audience.api_key != api_key):
+            raise not_found()
+        return audience
+
+    def next_web_id(self) -> int:
+        self._next_web_id += 1
+        return self._next_web_id
+
+    def save_member(self, audience: Audience, member: Member) -> None:
+        audience.put(member)
+        self.current.members[member.contact_id] = (audience, member)
+
+    def save_dropped(self, audience: Audience, member: Member) -> None:
+        audience.drop(member)
+        self.current.members.pop(member.contact_id, None)
+        self.current.lines.append(["dropped", audience.list_id, member.contact_id])
+
+    def save_audience(self, audience: Audience) -> None:
+        audience.version += 1
+        self.current.audiences[audience.list_id] = audience
+
+    def save_forgotten(self, audience: Audience, email_hash: str, *, is_forgotten: bool) -> None:
+        (audience.forgotten.add if is_forgotten else audience.forgotten.discard)(email_hash)
+        self.current.lines.append(["forgotten" if is_forgotten else "admitted", audience.list_id, email_hash])
+
+    def save_deleted_audience(self, audience: Audience) -> None:
+        del self.audiences[audience.list_id]
+        self.current.lines.append(["deleted", audience.list_id, None])
+
+    def save_account(self, account: Account) -> None:
+        self.current.lines.append(account_line(account))
+
+    def save_clock(self) -> None:
+        self.current.lines.append(["clock", "", self.clock.offset_seconds])
+
+    def say(self, happening: Happening) -> None:
+        self.current.happenings.append(happening)
+
+    def mail(self, audience: Audience, member: Member, kind: str) -> None:
+        """A message Mailchimp would have sent to the contact."""
+        at = self.clock.now()
+        self.outbox.append({"kind": kind, "email": member.email, "list_id": audience.list_id, "at": at})
+
+    def reset(self) -> None:
+        """As at the first start: the default account and audience, nobody in it, no history."""
+        with self.lock:
+            self.accounts, self.audiences = {}, {}
+            self.clock.reset()
+            self.journal.clear()
+            self.faults.clear()
+            self.outbox.clear()
+            self._settle_defaults()
+            self._store.rewrite(self.all_lines())
+
+    def close(self) -> None:
+        self.sender.close()
+        with self.lock:
+            self._store.close()
+
+    def all_lines(self) -> Iterator[list[Any]]:
+        yield ["clock", "", self.clock.offset_seconds]
+        for account in self.accounts.values():
+            yield account_line(account)
+        for audience in self.audiences.values():
+            yield audience_line(audience)
+            for member in audience.members():
+                yield member_line(audience.list_id, member)
