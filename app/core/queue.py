@@ -30,6 +30,7 @@ class Bell:
 # What a bell starts. Arguments are ids; a job that finds nothing to do ends at once.
 BELLS: Mapping[str, Bell] = {
     "inbox": Bell("app.jobs.drain.drain_inbox", queue="inbox"),
+    "enrich": Bell("app.jobs.drain.drain_enrich", queue="enrich"),
     "audience": Bell("app.jobs.sync.push_audience", queue="audiences"),
     "pull": Bell("app.jobs.sync.pull_audience", queue="audiences"),
 }
@@ -67,7 +68,7 @@ class AllowedJob(Job):
         return super().perform()
 
 
-def make_redis(url: str, *, timeout_seconds: float = 5.0) -> "Redis":
+def make_redis(url: str, *, timeout_seconds: float | None = 5.0) -> "Redis":
     """A client whose every wait ends; it does not retry by itself."""
     return Redis.from_url(
         url,

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from redis import Redis
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.core.config import Settings
 from app.core.db import make_engine, make_sessions, transaction
+from app.core.queue import make_redis
 from app.core.secretbox import SecretBox, open_box
 
 
@@ -31,6 +33,11 @@ class Runtime:
     @cached_property
     def box(self) -> SecretBox:
         return open_box(self.settings)
+
+    @cached_property
+    def redis(self) -> Redis:
+        """Redis for bells: a call that takes longer than this is a bell that nobody hears."""
+        return make_redis(self.settings.valkey_url, timeout_seconds=0.5)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import requests
+
+from app.core.config import load_settings
+from integrations.mailchimp.simulator.config import DEFAULT_API_KEY, DEFAULT_LIST_ID
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 90
@@ -137,22 +141,66 @@ class RunningMuster:
         """What a `muster` command answers as JSON."""
         return json.loads(self.run(*words, "--json").stdout)
 
-    def members(self, list_id: str) -> dict[str, dict[str, Any]]:
+    def members(self, list_id: str = DEFAULT_LIST_ID) -> dict[str, dict[str, Any]]:
         """The simulator's members by lower-case address."""
         found: dict[str, dict[str, Any]] = {}
         while True:
             page = requests.get(
-                f"{self.sim}/3.0/lists/{list_id}/members", params={"count": 1000, "offset": len(found)}, auth=("any", self.api_key), timeout=30
+                f"{self.sim}/3.0/lists/{list_id}/members", params={"count": 1000, "offset": len(found)}, auth=("any", DEFAULT_API_KEY), timeout=30
             ).json()
             found |= {member["email_address"].lower(): member for member in page["members"]}
             if len(found) >= page["total_items"] or not page["members"]:
                 return found
 
-    @property
-    def api_key(self) -> str:
-        from app.audiences.simulated import API_KEY
+    def act(self, name: str, email: str, kind: str = "contact", **wants: Any) -> dict[str, Any]:
+        """Do at the local Mailchimp what a contact or staff would do there."""
+        answer = requests.post(f"{self.sim}/_sim/{kind}/{name}", json={"email": email, **wants}, timeout=10)
+        answer.raise_for_status()
+        return dict(answer.json())
 
-        return API_KEY
+    def calls(self) -> int:
+        """How many API calls the local Mailchimp has had."""
+        return int(requests.get(f"{self.sim}/_sim/counts", timeout=10).json()["calls"]["calls"])
+
+    def journal(self, **query: Any) -> list[dict[str, Any]]:
+        """API requests at the local Mailchimp, oldest first."""
+        answer = requests.get(f"{self.sim}/_sim/journal", params={"limit": 50_000, **query}, timeout=30)
+        return list(answer.json()["entries"])
+
+    def connect(self) -> "psycopg.Connection[Any]":
+        """A connection to its database, for checks that must not go through Muster's own code."""
+        with patched_environment(self.environment):
+            url = load_settings().postgres_url
+        return psycopg.connect(url, autocommit=True)
+
+    def select(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of one query."""
+        with self.connect() as connection:
+            return connection.execute(query).fetchall()
+
+    def is_drained(self) -> bool:
+        """Nothing is due, leased or on its way."""
+        return self.select(PENDING) == [(0,)]
+
+
+PENDING = """
+SELECT (SELECT count(*) FROM deliveries WHERE settled_at IS NULL)
+     + (SELECT count(*) FROM events WHERE settled_at IS NULL)
+     + (SELECT count(*) FROM changes WHERE parked_at IS NULL)
+"""
+
+
+@contextmanager
+def patched_environment(values: dict[str, str]) -> Iterator[None]:
+    """os.environ as a child process would see it, for a moment."""
+    saved = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(saved)
 
 
 @contextmanager

@@ -1,0 +1,101 @@
+"""The sweep: once a second it looks in PostgreSQL for work that no bell announced, and does the rounds.
+
+Any number of sweeps may run. Where Redis does not answer, the sweep does the work itself.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.audiences.rounds import list_due_pulls, probe_paused_destinations, register_webhooks
+from app.core.bell import ring_now
+from app.core.config import Settings
+from app.core.log import get_log
+from app.core.runtime import Runtime, keep_runtime
+from app.jobs.drain import drain_enrich, drain_inbox
+from app.jobs.sync import pull_audience, push_audience
+from app.jobs.waiting import Waiting, list_waiting
+from app.worker import Beats
+
+SWEEP_SECONDS = 1.0
+ROUND_SECONDS = 30.0
+
+JOBS: dict[str, Callable[..., None]] = {
+    "inbox": drain_inbox,
+    "enrich": drain_enrich,
+    "audience": push_audience,
+    "pull": pull_audience,
+}
+
+log = get_log(__name__)
+
+
+def run_sweep(settings: Settings) -> None:
+    """Sweep until SIGTERM or SIGINT."""
+    runtime = Runtime(settings, pool_size=4)
+    keep_runtime(runtime)
+    is_over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: is_over.set())
+    rounds = Rounds(runtime)
+    with Beats(runtime, "sweep"):
+        while not is_over.wait(SWEEP_SECONDS):
+            try:
+                sweep_once(runtime)
+                rounds.go_if_due()
+            except SQLAlchemyError as error:
+                log.warning("sweep.database_away", error=type(error).__name__)
+
+
+def sweep_once(runtime: Runtime) -> list[Waiting]:
+    """Ring, or work, for everything that is due; what was found."""
+    with runtime.transaction() as session:
+        found = list_waiting(session)
+    for waiting in found:
+        try:
+            ring_now(runtime.redis, waiting.bell, *waiting.ids)
+        except (RedisError, OSError) as error:
+            log.warning("sweep.works_itself", bell=waiting.bell, error=type(error).__name__)
+            JOBS[waiting.bell](*waiting.ids)
+    return found
+
+
+@dataclass
+class Rounds:
+    """What is looked after every half minute: pulls that are due, webhooks, paused destinations."""
+
+    runtime: Runtime
+    next_at: float = 0.0
+
+    def go_if_due(self) -> None:
+        """Do the rounds when it is time; a failure in one is logged and comes again with the next round."""
+        if time.monotonic() < self.next_at:
+            return
+        self.next_at = time.monotonic() + ROUND_SECONDS
+        for work in (self._pulls, self._webhooks, self._paused):
+            try:
+                work()
+            except SQLAlchemyError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the outermost loop of a round; the others go on
+                log.warning("sweep.round_failed", round=work.__name__.strip("_"), error=type(error).__name__)
+
+    def _pulls(self) -> None:
+        with self.runtime.transaction() as session:
+            due = list_due_pulls(session)
+        for audience_id in due:
+            try:
+                ring_now(self.runtime.redis, "pull", audience_id)
+            except (RedisError, OSError):
+                pull_audience(audience_id)
+
+    def _webhooks(self) -> None:
+        register_webhooks(self.runtime)
+
+    def _paused(self) -> None:
+        probe_paused_destinations(self.runtime)
