@@ -3,18 +3,20 @@
 requests alone cannot promise this: its timeouts are per read, and it looks the name up again when it connects.
 """
 
-import ipaddress
 import queue
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: how IPv4 hosts look from networks that have IPv6 only
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -106,14 +108,22 @@ def connect(addresses: list[str], port: int, deadline: Deadline) -> socket.socke
 def is_allowed(address: str, *, is_loopback_allowed: bool) -> bool:
     """Whether we may connect there: only addresses of the public internet, or only this machine for a stand-in."""
     try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    parsed = mapped or parsed
+    parsed = _inner(parsed)
     if is_loopback_allowed:
         return parsed.is_loopback
     return parsed.is_global and not parsed.is_multicast
+
+
+def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address inside an IPv6 one, where that is what the packets reach in the end."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 class PinnedAdapter(HTTPAdapter):

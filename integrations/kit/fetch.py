@@ -110,15 +110,19 @@ class HostClient:
         if not _PATH.fullmatch(path) or ".." in path:
             raise EnrichError("invalid", "the path to fetch is not a plain path", _HINTS["invalid"])
         deadline = Deadline(self._total_seconds)
-        with _named_failures(self._host, deadline), deadline.enforced(), self._session(deadline) as session:
-            response = session.get(
+        with (
+            _named_failures(self._host, deadline),
+            deadline.enforced(),
+            self._session(deadline) as session,
+            session.get(
                 self._base_url + path,
                 params=dict(query),
                 headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
                 allow_redirects=False,
                 stream=True,
                 timeout=deadline.seconds_left(),
-            )
+            ) as response,
+        ):
             body = _read(response, deadline)
         return self._judge(response, body)
 

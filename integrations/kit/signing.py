@@ -41,6 +41,14 @@ class Check(Protocol):
     def is_optional(self) -> bool:
         """Whether a source without this secret is checked by its other checks alone."""
 
+    @property
+    def header(self) -> str:
+        """The header that carries the proof; empty where the URL does."""
+
+    @property
+    def tolerance_seconds(self) -> int | None:
+        """How far the request's own time may be from now; None where it has none."""
+
     def verify(self, request: RawRequest, secrets: tuple[str, ...], now: datetime) -> Verdict:
         """Whether the request proves that its sender knows one of the secrets."""
 
@@ -228,6 +236,8 @@ class UrlKey:
 
     secret: str = "url_key"  # noqa: S105 -- the name of a setting
     is_optional: bool = False
+    header: str = ""
+    tolerance_seconds: int | None = None
 
     def verify(self, request: RawRequest, secrets: tuple[str, ...], _now: datetime) -> Verdict:
         """Whether the key in the path, else in the query, is one of the secrets."""

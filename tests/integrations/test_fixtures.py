@@ -1,0 +1,153 @@
+"""Every integration's fixtures, and what is derived from them: no integration is named here."""
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from integrations.kit.contract import EnrichError, Event
+from integrations.kit.registry import fixtures_folder, get_source, list_integrations
+from integrations.kit.runner import (
+    Case,
+    enrich_all,
+    event_as_json,
+    list_cases,
+    list_forgeries,
+    list_rotations,
+    play,
+)
+from integrations.kit.runner import read_case as read
+
+CASES = [case for name in list_integrations() for case in list_cases(name)]
+SIGNED = [case for case in CASES if case.is_signed]
+FORGERIES = [(name, forgery) for case in SIGNED for name, forgery in list_forgeries(case).items()]
+ROTATIONS = [(name, rotated) for case in SIGNED for name, rotated in list_rotations(case).items()]
+BATCHES = [case for case in CASES if "same_events_as" in case.expect]
+
+
+def _id(value: Any) -> str:
+    return f"{value.integration}/{value.name}" if isinstance(value, Case) else str(value)
+
+
+@pytest.mark.parametrize("name", list_integrations())
+def test_every_integration_has_signed_and_refused_fixtures_and_a_readme(name: str) -> None:
+    cases = list_cases(name)
+
+    assert [case for case in cases if case.is_signed]
+    assert [case for case in cases if case.expect.get("verdict") not in (None, "ok")] or FORGERIES
+    assert (fixtures_folder(name).parent / "README.md").read_text("utf-8").startswith("# ")
+
+
+@pytest.mark.parametrize("case", CASES, ids=_id)
+def test_a_fixture_comes_out_as_expected(case: Case) -> None:
+    outcome = play(case)
+
+    compared = {name for name in case.expect if name not in ("same_events_as", "patches")}
+    unsaid = {name: outcome.get(name) for name in ("events", "ignored", "unreadable") if name not in compared}
+    assert {name: case.expect[name] for name in compared} == {name: outcome.get(name) for name in compared}
+    assert not any(unsaid.values()), unsaid
+
+
+@pytest.mark.parametrize(("name", "case"), FORGERIES, ids=_id)
+def test_a_forged_request_is_refused(name: str, case: Case) -> None:
+    verdict = case.source.verify(case.request, case.config, case.now)
+
+    assert not verdict.is_ok, name
+    assert verdict.reason
+
+
+@pytest.mark.parametrize(("name", "case"), FORGERIES, ids=_id)
+def test_a_refusal_says_nothing_of_the_request(name: str, case: Case) -> None:
+    reason = case.source.verify(case.request, case.config, case.now).reason
+
+    sent = [value for _, value in case.request.headers] + [case.request.url_key]
+    assert not [value for value in sent if len(value) > 3 and value in reason]
+
+
+@pytest.mark.parametrize(("name", "case"), ROTATIONS, ids=_id)
+def test_the_old_secret_is_accepted_while_it_is_rotated(name: str, case: Case) -> None:
+    verdict = case.source.verify(case.request, case.config, case.now)
+
+    assert verdict.is_ok, f"{name}: {verdict.reason}"
+
+
+@pytest.mark.parametrize("case", SIGNED, ids=_id)
+def test_a_repeat_has_the_same_delivery_key_and_the_same_events(case: Case) -> None:
+    again = replace(case.request, headers=case.request.headers + (("user-agent", "another try"),))
+
+    first, second = (case.source.delivery_key(request, case.config) for request in (case.request, again))
+
+    assert first == second
+    assert first.value
+    assert play(case) == play(replace(case, request=again))
+
+
+@pytest.mark.parametrize("case", SIGNED, ids=_id)
+def test_what_is_stored_is_enough_to_split_again(case: Case) -> None:
+    kept = tuple((name, value) for name, value in case.request.headers if name in case.source.stored_headers)
+    body = case.source.stored_body(case.request)
+    stored = replace(case.request, headers=kept, body=body, query=(), url_key="", url="")
+
+    reading = {name: value for name, value in play(case).items() if name in ("events", "ignored", "unreadable")}
+    try:
+        split = case.source.split(stored, case.config)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it must be the one the fixture names
+        assert reading["unreadable"] == str(error)
+        return
+
+    assert reading["events"] == [event_as_json(event) for event in split.events]
+
+
+@pytest.mark.parametrize("case", BATCHES, ids=_id)
+def test_events_are_the_same_whichever_way_they_are_grouped(case: Case) -> None:
+    folder = fixtures_folder(case.integration)
+    others = [read(case.integration, folder / f"{name}.given.json") for name in case.expect["same_events_as"]]
+
+    alone = [event for other in others for event in play(other)["events"]]
+
+    by_key = {event["key"]: event for event in alone}
+    assert by_key == {event["key"]: event for event in play(case)["events"]}
+
+
+@pytest.mark.parametrize("name", list_integrations())
+def test_events_of_different_content_have_different_keys(name: str) -> None:
+    events = [event for case in list_cases(name) for event in play(case).get("events", [])]
+
+    ordered = sorted(events, key=lambda event: event["key"])
+    clashes = [
+        (one["key"], one["content"], other["content"])
+        for one, other in pairwise(ordered)
+        if one["key"] == other["key"] and _plain(one["content"]) != _plain(other["content"])
+    ]
+    assert not clashes
+
+
+@pytest.mark.parametrize("name", list_integrations())
+def test_settings_have_one_primary_secret_and_say_what_they_are(name: str) -> None:
+    settings = get_source(name).settings
+
+    assert 1 == len([setting for setting in settings if setting.is_primary and setting.is_secret])
+    assert len(settings) == len({setting.name for setting in settings})
+    assert all(setting.label and re.fullmatch("[a-z_]+", setting.name) for setting in settings)
+
+
+@pytest.mark.parametrize("name", list_integrations())
+def test_an_unconfigured_source_says_what_it_lacks(name: str) -> None:
+    case = replace(list_cases(name)[0])
+
+    problems = case.source.list_config_problems(replace(case.config, settings={}, secrets={}))
+
+    assert problems
+    assert all(problem.endswith(".") for problem in problems)
+
+
+def _plain(content: dict[str, Any]) -> dict[str, Any]:
+    """Content without the page it came from: the same answers on two pages are one wish."""
+    return {name: value for name, value in content.items() if not name.startswith("_")}
+
+
+def _events(case: Case) -> list[Event]:
+    split = case.source.split(case.request, case.config)
+    return [each for each in enrich_all(case, split.events) if not isinstance(each, EnrichError)]
