@@ -63,6 +63,8 @@ class StoredPatch(Base):
     occurred_at: Mapped[datetime] = mapped_column(Timestamp)
     received_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     fields: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    # what it said of who the person is: [[kind, scope, match value], ...]; a replay takes back what is no longer said
+    identities: Mapped[list[Any]] = mapped_column(server_default="[]")
     tags_added: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     tags_removed: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
 

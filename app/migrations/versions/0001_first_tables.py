@@ -217,6 +217,7 @@ def upgrade() -> None:
     )
     op.create_index('ix_deliveries_pending', 'deliveries', ['next_attempt_at', 'id'], unique=False, postgresql_where=sa.text('settled_at IS NULL'))
     op.create_index('ix_deliveries_received', 'deliveries', ['received_at'], unique=False)
+    op.create_index('ix_deliveries_dead', 'deliveries', ['id'], unique=False, postgresql_where=sa.text("state = 'dead'"))
     op.create_table('delivery_conflicts',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('source_id', sa.BigInteger(), nullable=False),
@@ -485,6 +486,7 @@ def upgrade() -> None:
     sa.Column('occurred_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('received_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.Column('fields', postgresql.JSONB(astext_type=sa.Text()), server_default='{}', nullable=False),
+    sa.Column('identities', postgresql.JSONB(astext_type=sa.Text()), server_default='[]', nullable=False),
     sa.Column('tags_added', postgresql.ARRAY(sa.Text()), server_default='{}', nullable=False),
     sa.Column('tags_removed', postgresql.ARRAY(sa.Text()), server_default='{}', nullable=False),
     sa.ForeignKeyConstraint(['contact_id'], ['contacts.id'], name=op.f('fk_contact_patches_contact_id')),
@@ -556,6 +558,7 @@ def downgrade() -> None:
     op.drop_index('ix_identities_contact', table_name='identities')
     op.drop_table('identities')
     op.drop_table('delivery_conflicts')
+    op.drop_index('ix_deliveries_dead', table_name='deliveries', postgresql_where=sa.text("state = 'dead'"))
     op.drop_index('ix_deliveries_received', table_name='deliveries')
     op.drop_index('ix_deliveries_pending', table_name='deliveries', postgresql_where=sa.text('settled_at IS NULL'))
     op.drop_table('deliveries')

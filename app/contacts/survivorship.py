@@ -1,0 +1,123 @@
+"""Which value wins when patches disagree. Pure: the same patches in any order give the same contact."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+MANUAL_TRUST = 100  # an admin's edit outranks every rule
+
+
+class FieldRule(Protocol):
+    """What survivorship reads of an entry of the field dictionary."""
+
+    @property
+    def survivorship(self) -> str: ...
+
+
+class Dictionary(Protocol):
+    """The field dictionary: `mappings.language.fields.FieldDictionary`, or a test's own."""
+
+    def find(self, name: str, /) -> FieldRule | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StatedPatch:
+    """A kept patch, as far as derivation reads it. `event_id` is None for an admin's edit."""
+
+    id: int
+    event_id: int | None
+    ordinal: int
+    source_id: int | None
+    trust: int
+    occurred_at: datetime
+    received_at: datetime
+    fields: Mapping[str, Any]
+    tags_added: tuple[str, ...] = ()
+    tags_removed: tuple[str, ...] = ()
+
+    @property
+    def moment(self) -> tuple[datetime, datetime, int, int, int]:
+        """What "later" means: when it happened, when we heard of it, then a fixed tie-break."""
+        own_id = self.id if self.event_id is None else 0
+        return (self.occurred_at, self.received_at, self.event_id or 0, self.ordinal, own_id)
+
+    @property
+    def is_manual(self) -> bool:
+        return self.trust >= MANUAL_TRUST
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A contact's current state, and where each value of it comes from."""
+
+    fields: dict[str, Any]
+    provenance: dict[str, Any]  # name -> {patch_id, event_id, source_id, occurred_at}
+    tags: list[str]  # sorted
+
+
+# A rule says whether `new` (the later of the two) takes the place of `old`.
+Rule = Callable[[StatedPatch, Any, StatedPatch, Any], bool]
+
+
+def _size(value: Any) -> int:
+    return len(value) if isinstance(value, (str, list, dict)) else len(str(value))
+
+
+RULES: dict[str, Rule] = {
+    "most_recent": lambda _old, _was, _new, _now: True,
+    "most_trusted": lambda old, _was, new, _now: new.trust >= old.trust,
+    "longest": lambda _old, was, _new, now: _size(now) >= _size(was),
+    # the first known value stays until a more trusted source says otherwise
+    "never_blank": lambda old, _was, new, _now: new.trust > old.trust,
+}
+DEFAULT_RULE = "most_recent"
+
+
+def derive(patches: Iterable[StatedPatch], dictionary: Dictionary) -> Derived:
+    """The fields, provenance and tags that these patches add up to. Blanks never win."""
+    winners: dict[str, tuple[StatedPatch, Any]] = {}
+    tags: dict[str, bool] = {}
+    for patch in sorted(patches, key=lambda patch: patch.moment):
+        for name, value in patch.fields.items():
+            if not is_blank(value):
+                winners[name] = _better(winners.get(name), (patch, value), name, dictionary)
+        tags.update(dict.fromkeys(patch.tags_added, True))
+        tags.update(dict.fromkeys(patch.tags_removed, False))
+    return Derived(
+        fields={name: winners[name][1] for name in sorted(winners)},
+        provenance={name: _provenance(winners[name][0]) for name in sorted(winners)},
+        tags=sorted(tag for tag, is_set in tags.items() if is_set),
+    )
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a value says nothing: null, empty, or only spaces. False and 0 say something."""
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or (isinstance(value, (list, dict)) and not value)
+
+
+Statement = tuple[StatedPatch, Any]
+
+
+def _better(held: Statement | None, new: Statement, name: str, dictionary: Dictionary) -> Statement:
+    """The winner of two statements of a field, `new` being the later one."""
+    if held is None:
+        return new
+    if held[0].is_manual != new[0].is_manual:
+        return held if held[0].is_manual else new
+    if held[0].is_manual:
+        return new
+    entry = dictionary.find(name)
+    rule = RULES[entry.survivorship if entry else DEFAULT_RULE]
+    return new if rule(*held, *new) else held
+
+
+def _provenance(patch: StatedPatch) -> dict[str, Any]:
+    return {
+        "patch_id": patch.id,
+        "event_id": patch.event_id,
+        "source_id": patch.source_id,
+        "occurred_at": patch.occurred_at.isoformat(),
+    }
