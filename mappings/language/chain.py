@@ -1,0 +1,182 @@
+"""Steps in a row: checked for types once, then one function; a value that becomes blank is absent from there on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mappings.language.calls import StepCall
+from mappings.language.paths import Scope, compile_path, is_blank
+from mappings.language.problems import Refused
+from mappings.language.steps.declare import CASTS, as_list, as_text, fits
+from mappings.language.steps.registry import STEPS
+
+MAX_FIELD_TEXT = 2_000
+MAX_LIST = 200
+
+Run = Callable[[Any, Scope], Any]
+_NUMBERS = (int, float, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One step of a chain, its input check included. With `needs_scope` it is called with the scope besides."""
+
+    label: str
+    call: Callable[..., Any]
+    needs_scope: bool = False
+
+    def run(self, value: Any, scope: Scope) -> Any:
+        """The value after this step."""
+        return self.call(value, scope) if self.needs_scope else self.call(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """`run(value, scope)` gives the value after all links, or None; raises Refused. `kind` is the type it ends in."""
+
+    links: tuple[Link, ...]
+    kind: str
+    run: Run
+
+
+class Mismatch(Exception):  # noqa: N818 - a verdict, not a fault
+    """Step number `index` cannot read what the one before gives."""
+
+    def __init__(self, index: int, refused: Refused) -> None:
+        super().__init__(refused.reason)
+        self.index, self.refused = index, refused
+
+
+def build_chain(calls: tuple[StepCall, ...], wanted: str = "any", start: str = "any") -> Chain:
+    """A chain that begins with any JSON value and ends in the type wanted. Raises Mismatch."""
+    links: list[Link] = []
+    kind = start
+    for index, call in enumerate(calls):
+        fit = fits(kind, call.step.takes)
+        if fit == "no":
+            raise Mismatch(index, _mismatch(call.step.name, call.step.takes, kind))
+        links.append(_link(call, CASTS.get(call.step.takes, as_text) if fit == "cast" else None))
+        kind = call.step.gives
+    finish = _finish(kind, wanted, len(calls))
+    if finish is not None:
+        links.append(finish)
+    return Chain(tuple(links), wanted if wanted != "any" else kind, _compose(tuple(links)))
+
+
+def _mismatch(name: str, takes: str, kind: str) -> Refused:
+    return Refused(
+        "type_mismatch", f"{name} reads {takes}, but gets {kind} here.", "Change the order, or leave one out."
+    )
+
+
+def _link(call: StepCall, cast: Callable[[Any], Any] | None) -> Link:
+    step, prepared = call.step, call.prepared
+    if step.name == "each":
+        return _each_link(call)
+    if call.beside is not None:
+        return _reading_link(call, cast)
+    if step.prepare is None:
+        run = step.run
+    else:
+        full = step.run
+
+        def run(value: Any) -> Any:
+            return full(value, prepared)
+
+    return Link(step.name, run if cast is None else _after(cast, run))
+
+
+def _after(cast: Callable[[Any], Any], run: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: run(cast(value))
+
+
+def _reading_link(call: StepCall, cast: Callable[[Any], Any] | None) -> Link:
+    run, prepared = call.step.run, call.prepared
+    read = compile_path(call.beside) if call.beside else None
+
+    def reading(value: Any, scope: Scope) -> Any:
+        return run(cast(value) if cast else value, prepared, read(scope) if read else None)
+
+    return Link(call.step.name, reading, needs_scope=True)
+
+
+def _each_link(call: StepCall) -> Link:
+    inner = build_chain(call.inner).run
+
+    def each(value: Any, scope: Scope) -> list[Any]:
+        found = [inner(entry, scope) for entry in as_list(value) if not is_blank(entry)]
+        return [entry for entry in found if entry is not None]
+
+    return Link("each", each, needs_scope=True)
+
+
+def tidy_text(value: Any) -> str:
+    """The end of every text field: text or a number, trimmed, of bounded length, and nothing else done to it."""
+    text = value if isinstance(value, str) and value.isascii() and "\x00" not in value else as_text(value)
+    text = text.strip()
+    if len(text) > MAX_FIELD_TEXT:
+        raise Refused("too_long", f"A field has at most {MAX_FIELD_TEXT} characters.", "Add the step cut.")
+    return text
+
+
+def tidy_list(value: Any) -> list[str]:
+    """The end of every list field: texts, trimmed, the blank and the repeated ones dropped."""
+    texts = [tidy_text(entry) for entry in as_list(value) if not is_blank(entry)]
+    found = [text for text in dict.fromkeys(texts) if text]
+    if len(found) > MAX_LIST:
+        raise Refused("too_long", f"A list has at most {MAX_LIST} entries.")
+    return found
+
+
+_FINISHING_STEPS = {"integer": "integer", "number": "decimal", "boolean": "truthy", "year": "class_year"}
+
+
+def _finish(kind: str, wanted: str, index: int) -> Link | None:
+    if wanted == "text" and fits(kind, "text") != "no":
+        return Link("", tidy_text)
+    if wanted == "list" and fits(kind, "list") != "no":
+        return Link("", tidy_list)
+    if fits(kind, wanted) == "yes":
+        return None
+    step = STEPS.get(_FINISHING_STEPS.get(wanted, wanted))
+    fit = fits(kind, step.takes) if step else "no"
+    if step is None or fit == "no":
+        raise Mismatch(max(index - 1, 0), _mismatch("The field", wanted, kind))
+    prepared = step.prepare(None) if step.prepare else None
+    return _link(StepCall(step, prepared=prepared), CASTS.get(step.takes, as_text) if fit == "cast" else None)
+
+
+def _compose(links: tuple[Link, ...]) -> Run:
+    if any(link.needs_scope for link in links):
+        return _with_scope(links)
+    calls = tuple(link.call for link in links)
+    if len(calls) == 1:
+        return _single(calls[0])
+
+    def run(value: Any, _scope: Scope) -> Any:
+        for call in calls:
+            value = call(value)
+            if not value and not isinstance(value, _NUMBERS):
+                return None
+        return value
+
+    return run
+
+
+def _single(call: Callable[[Any], Any]) -> Run:
+    def run(value: Any, _scope: Scope) -> Any:
+        value = call(value)
+        return value if value or isinstance(value, _NUMBERS) else None
+
+    return run
+
+
+def _with_scope(links: tuple[Link, ...]) -> Run:
+    def run(value: Any, scope: Scope) -> Any:
+        for link in links:
+            value = link.run(value, scope)
+            if not value and not isinstance(value, _NUMBERS):
+                return None
+        return value
+
+    return run

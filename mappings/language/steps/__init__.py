@@ -1,0 +1,1 @@
+"""The named steps of the mapping language, one module a family."""
