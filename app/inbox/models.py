@@ -22,7 +22,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID as PgUUID
+from sqlalchemy.dialects.postgresql import UUID as PgUUID  # noqa: N811 - two things called UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base
@@ -40,6 +40,7 @@ class Delivery(Base):
         CheckConstraint("state in ('new', 'done', 'dead')", name="state"),
         Index("ix_deliveries_pending", "next_attempt_at", "id", postgresql_where=text("settled_at IS NULL")),
         Index("ix_deliveries_received", "received_at"),
+        Index("ix_deliveries_dead", "id", postgresql_where=text("state = 'dead'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

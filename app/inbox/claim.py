@@ -1,0 +1,115 @@
+"""Claiming what is pending: a lease by the database's clock, rows somebody else holds are skipped."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+LEASE_SECONDS = 60.0
+
+_CLAIM_DELIVERIES = text("""
+    UPDATE deliveries SET lease_token = :token, leased_until = now() + :lease * interval '1 second',
+        attempt_count = attempt_count + 1
+    WHERE id IN (
+        SELECT id FROM deliveries
+        WHERE settled_at IS NULL AND next_attempt_at <= now() AND (leased_until IS NULL OR leased_until < now())
+        ORDER BY next_attempt_at, id LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id, source_id, key, received_at, method, content_type, headers, query, body, attempt_count
+""")
+
+# Blocked events wait for their source to get working credentials.
+_CLAIM_EVENTS = text("""
+    UPDATE events SET lease_token = :token, leased_until = now() + :lease * interval '1 second',
+        attempt_count = attempt_count + 1
+    WHERE id IN (
+        SELECT e.id FROM events e
+        WHERE e.settled_at IS NULL AND e.next_attempt_at <= now() AND (e.leased_until IS NULL OR e.leased_until < now())
+        AND (e.state <> 'blocked' OR EXISTS (SELECT FROM sources s WHERE s.id = e.source_id AND s.paused_at IS NULL))
+        ORDER BY e.lane, e.next_attempt_at, e.id LIMIT :limit FOR UPDATE OF e SKIP LOCKED)
+    RETURNING id, source_id, key, delivery_id, list_run_id, lane, kind, account, is_erasure, occurred_at, received_at,
+        content, enriched, state, attempt_count
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDelivery:
+    """A delivery to split, held by `token` until the lease runs out."""
+
+    id: int
+    token: UUID
+    source_id: int
+    key: str
+    received_at: datetime
+    method: str
+    content_type: str
+    headers: tuple[tuple[str, str], ...]
+    query: tuple[tuple[str, str], ...]
+    body: bytes
+    attempt_count: int  # this try included
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedEvent:
+    """An event to enrich, map and record, held by `token` until the lease runs out."""
+
+    id: int
+    token: UUID
+    source_id: int
+    key: str
+    delivery_id: int | None
+    list_run_id: int | None
+    lane: int
+    kind: str
+    account: str
+    is_erasure: bool
+    occurred_at: datetime
+    received_at: datetime
+    content: dict[str, Any]
+    enriched: dict[str, Any] | None
+    state: str
+    attempt_count: int  # this try included
+
+    @property
+    def to_map(self) -> dict[str, Any]:
+        """What the mapping reads: what was fetched, else what came."""
+        return self.content if self.enriched is None else self.enriched
+
+
+def claim_deliveries(session: Session, limit: int, lease_seconds: float = LEASE_SECONDS) -> list[ClaimedDelivery]:
+    """Up to `limit` pending deliveries, the one due longest first. Commit before working on them."""
+    token = uuid4()
+    rows = session.execute(_CLAIM_DELIVERIES, {"token": token, "lease": lease_seconds, "limit": limit})
+    return sorted(
+        (
+            ClaimedDelivery(
+                id=row.id,
+                token=token,
+                source_id=row.source_id,
+                key=row.key,
+                received_at=row.received_at,
+                method=row.method,
+                content_type=row.content_type,
+                headers=_pairs(row.headers),
+                query=_pairs(row.query),
+                body=bytes(row.body),
+                attempt_count=row.attempt_count,
+            )
+            for row in rows
+        ),
+        key=lambda each: each.id,
+    )
+
+
+def claim_events(session: Session, limit: int, lease_seconds: float = LEASE_SECONDS) -> list[ClaimedEvent]:
+    """Up to `limit` pending events, live ones before bulk ones. Commit before working on them."""
+    token = uuid4()
+    rows = session.execute(_CLAIM_EVENTS, {"token": token, "lease": lease_seconds, "limit": limit})
+    claimed = (ClaimedEvent(token=token, **row._mapping) for row in rows)  # noqa: SLF001 - SQLAlchemy's public name
+    return sorted(claimed, key=lambda each: (each.lane, each.id))
+
+
+def _pairs(stored: list[Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in stored)

@@ -1,0 +1,106 @@
+"""Storing what a delivery splits into: each event once per source, whatever deliveries it came in."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.inbox.claim import ClaimedDelivery
+from app.inbox.models import BULK_LANE, LIVE_LANE
+from app.inbox.received import bounded_key
+from integrations.kit.contract import Event, Split
+from integrations.kit.strict_json import safe_text
+
+_STORE = text("""
+    INSERT INTO events (source_id, key, delivery_id, list_run_id, lane, kind, account, is_erasure, occurred_at,
+        received_at, content, state)
+    SELECT :source_id, g.key, :delivery_id, :list_run_id, :lane, g.kind, g.account, g.is_erasure,
+        least(coalesce(g.occurred_at, coalesce(:received_at, now())), coalesce(:received_at, now())),
+        coalesce(:received_at, now()), g.content, g.state
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS g(
+        key text, kind text, account text, is_erasure boolean, occurred_at timestamptz, content jsonb, state text)
+    ORDER BY g.key
+    ON CONFLICT (source_id, key) DO NOTHING
+    RETURNING id
+""").columns()
+
+_UNSAFE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+
+
+def store_events(
+    session: Session, delivery: ClaimedDelivery, split: Split, list_run_id: int | None = None
+) -> list[int]:
+    """Insert the events of a delivery that are not there yet; their ids. What is there stays as it is."""
+    return insert_events(
+        session,
+        delivery.source_id,
+        split.events,
+        delivery_id=delivery.id,
+        list_run_id=list_run_id,
+        received_at=delivery.received_at,
+    )
+
+
+def insert_events(
+    session: Session,
+    source_id: int,
+    events: Sequence[Event],
+    *,
+    delivery_id: int | None = None,
+    list_run_id: int | None = None,
+    received_at: datetime | None = None,
+) -> list[int]:
+    """Insert events that are not there yet; those of a list run go into the bulk lane.
+
+    Nothing can have happened after it was received: a later `occurred_at` is a clock gone wrong and is cut.
+    """
+    if not events:
+        return []
+    arguments = {
+        "source_id": source_id,
+        "delivery_id": delivery_id,
+        "list_run_id": list_run_id,
+        "lane": LIVE_LANE if list_run_id is None else BULK_LANE,
+        "received_at": received_at,
+        "rows": safe_json([_plain(event) for event in events]),
+    }
+    return sorted(session.scalars(_STORE, arguments))
+
+
+def _plain(event: Event) -> dict[str, Any]:
+    return {
+        "key": bounded_key(event.key),
+        "kind": event.kind,
+        "account": event.account,
+        "is_erasure": event.is_erasure,
+        "occurred_at": event.occurred_at.isoformat() if event.occurred_at else None,
+        "content": event.content,
+        "state": "waiting_enrich" if event.needs_enrich else "new",
+    }
+
+
+def safe_json(value: Any) -> str:
+    """JSON that jsonb takes: U+0000 and half surrogates become U+FFFD. ValueError for NaN and Infinity."""
+    written = json.dumps(value, allow_nan=False, default=_as_json)
+    return json.dumps(_safe(json.loads(written))) if _UNSAFE.search(written) else written
+
+
+def _as_json(value: Any) -> Any:
+    """Mappings that are no dicts, and tuples inside them, are written as what they are."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, str):
+        return safe_text(value)
+    if isinstance(value, list):
+        return [_safe(each) for each in value]
+    if isinstance(value, dict):
+        return {safe_text(name): _safe(each) for name, each in value.items()}
+    return value
