@@ -130,6 +130,7 @@ def root() -> Response:
         ),
         "industry_stats": {"open_rate": 0, "bounce_rate": 0, "click_rate": 0},
         "_links": [shapes().link("self", "/")],
+        **who.about,
     }
     return answer(body, "Root/Instance")
 

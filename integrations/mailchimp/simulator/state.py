@@ -119,6 +119,7 @@ class Account:
     account_id: str = "8d3a3db4d97663a9074efcc16"
     is_revoked: bool = False
     is_disabled: bool = False
+    about: dict[str, Any] = field(default_factory=dict)  # what GET / says otherwise than by default
     in_flight: int = 0
     max_in_flight: int = 0
 
@@ -158,6 +159,7 @@ class Audience:
     by_contact: dict[str, Member] = field(default_factory=dict)
     by_hash: dict[str, Member] = field(default_factory=dict)
     tag_ids: dict[str, int] = field(default_factory=dict)  # casefolded name -> id
+    about: dict[str, Any] = field(default_factory=dict)  # contact, defaults, ... otherwise than by default
     version: int = 0
     listings: dict[tuple[Any, ...], tuple[int, list[Member]]] = field(default_factory=dict)  # see listing.py
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 from integrations.mailchimp.simulator.state import Account, Audience, Member, MergeField, Webhook
 
 MEMBER_FIELDS = tuple(one.name for one in fields(Member))
-AUDIENCE_FIELDS = ("list_id", "name", "api_key", "web_id", "created_at", "is_double_optin")
+AUDIENCE_FIELDS = ("list_id", "name", "api_key", "web_id", "created_at", "is_double_optin", "about")
 REWRITE_LINES = 200_000
 
 
@@ -43,7 +43,11 @@ def audience_line(audience: Audience) -> list[Any]:
 
 def account_line(account: Account) -> list[Any]:
     flags = {"is_revoked": account.is_revoked, "is_disabled": account.is_disabled}
-    return ["account", account.api_key, {"name": account.name, "account_id": account.account_id, **flags}]
+    return [
+        "account",
+        account.api_key,
+        {"name": account.name, "account_id": account.account_id, "about": account.about, **flags},
+    ]
 
 
 def read_member_line(values: list[Any]) -> Member:
