@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, g, request
 
-from integrations.mailchimp.simulator.batch import write_batch
+from integrations.mailchimp.simulator.batch import Outcomes, write_batch
 from integrations.mailchimp.simulator.listing import list_members, read_count
 from integrations.mailchimp.simulator.members import (
     Writer,
@@ -66,13 +66,15 @@ def answer(body: dict[str, Any], schema: str, *, web_id: int | None = None) -> R
     """200 with the chosen fields and Mailchimp's headers."""
     wanted = [name for name in request.args.get("fields", "").split(",") if name]
     unwanted = [name for name in request.args.get("exclude_fields", "").split(",") if name]
-    response = Response(json.dumps(choose_fields(body, wanted, unwanted)), 200, content_type=JSON)
-    root = shapes().root
-    links = [f'<{root}/schema/3.0/{schema}.json>; rel="describedBy"']
+    return answer_text(json.dumps(choose_fields(body, wanted, unwanted)), schema, web_id=web_id)
+
+
+def answer_text(text: str, schema: str, *, web_id: int | None = None) -> Response:
+    response = Response(text, 200, content_type=JSON)
+    links = [f'<{shapes().root}/schema/3.0/{schema}.json>; rel="describedBy"']
     if web_id is not None:
-        links.append(
-            f'<https://{account().centre}.admin.mailchimp.com/lists/members/view?id={web_id}>; rel="dashboard"'
-        )
+        dashboard = f"https://{account().centre}.admin.mailchimp.com/lists/members/view?id={web_id}"
+        links.append(f'<{dashboard}>; rel="dashboard"')
     response.headers["Link"] = ", ".join(links)
     response.headers["Vary"] = "Accept-Encoding"
     return response
@@ -166,17 +168,24 @@ def post_batch(list_id: str) -> Response:
     with world().change() as change:
         g.notes = change.notes
         outcomes = write_batch(world(), audience, body, writer(), skip_duplicate_check=skips)
-        shape, fields = shapes(), audience.fields_by_tag()
-        answered = {
-            "new_members": [shape.batch_member(audience, fields, one) for one in outcomes.created],
-            "updated_members": [shape.batch_member(audience, fields, one) for one in outcomes.updated],
-            "errors": outcomes.errors,
-            "total_created": len(outcomes.created),
-            "total_updated": len(outcomes.updated),
-            "error_count": len(outcomes.errors),
-            "_links": [],
-        }
-    return answer(answered, "Lists/BatchPOST-Response")
+        text = _batch_text(audience, outcomes)
+    return answer_text(text, "Lists/BatchPOST-Response")
+
+
+def _batch_text(audience: Audience, outcomes: Outcomes) -> str:
+    shape, fields = shapes(), audience.fields_by_tag()
+    texts = [
+        ", ".join(shape.batch_member_text(audience, fields, one) for one in members)
+        for members in (outcomes.created, outcomes.updated)
+    ]
+    rest = {
+        "errors": outcomes.errors,
+        "total_created": len(outcomes.created),
+        "total_updated": len(outcomes.updated),
+        "error_count": len(outcomes.errors),
+        "_links": [],
+    }
+    return f'{{"new_members": [{texts[0]}], "updated_members": [{texts[1]}], {json.dumps(rest)[1:]}'
 
 
 @api.get("/lists/<list_id>/members")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from integrations.mailchimp.simulator.journal import Note
@@ -136,9 +137,9 @@ def update_member(world: World, audience: Audience, member: Member, wish: Wish, 
         member.changed_at = now
         world.save_member(audience, member)
     note(world, audience, wish, status_before, "updated" if is_changed else "unchanged", email=email_before)
-    _say_update(
-        world, audience, member, writer.by, status_before, email_before=email_before, is_profile=is_profile
-    )
+    say_status(world, audience, member, status_before, writer.by)
+    if is_profile:
+        say_profile(world, audience, member, writer.by, email_before)
     return member
 
 
@@ -196,15 +197,15 @@ def archive_member(world: World, audience: Audience, member: Member, by: str) ->
     status_before = member.status
     member.status, member.changed_at = "archived", world.clock.now()
     world.save_member(audience, member)
-    if world.switches.is_webhook_sent_on_archive and status_before == "subscribed":
-        _say_unsubscribe(world, audience, member, by, action="delete")
+    if status_before == "subscribed":
+        _say_removal(world, audience, member, by)
 
 
 def erase_member(world: World, audience: Audience, member: Member, by: str) -> None:
     """Delete permanently: the address cannot come back but by the hosted form."""
     world.save_forgotten(audience, member.hash, is_forgotten=True)
-    if world.switches.is_webhook_sent_on_archive and member.status == "subscribed":
-        _say_unsubscribe(world, audience, member, by, action="delete")
+    if member.status == "subscribed":
+        _say_removal(world, audience, member, by)
     world.save_dropped(audience, member)
 
 
@@ -249,62 +250,47 @@ def say_status(world: World, audience: Audience, member: Member, status_before: 
     """Tell webhooks, and the contact, what a change of status means to them."""
     if member.status == status_before:
         return
+    now = world.clock.now()
     if member.status == "pending":
         world.mail(audience, member, "confirm")
     elif member.status == "subscribed":
-        fields = member_fields(audience, member, *SUBSCRIBE_FIELDS)
-        world.say(happening(audience, "subscribe", source, fields, world.clock.now()))
+        told = partial(member_fields, audience, member, *SUBSCRIBE_FIELDS)
+        world.say(happening(audience, "subscribe", source, told, now))
     elif member.status == "unsubscribed" and status_before == "subscribed":
-        _say_unsubscribe(world, audience, member, source)
+        told = partial(_unsubscribe_fields, audience, member, "unsub")
+        world.say(happening(audience, "unsubscribe", source, told, now))
     elif member.status == "cleaned" and status_before:
-        reason = "abuse" if member.cause == "abuse" else "hard"
-        fields = {"list_id": audience.list_id, "campaign_id": "", "reason": reason, "email": member.email}
-        world.say(happening(audience, "cleaned", source, fields, world.clock.now()))
+        world.say(happening(audience, "cleaned", source, partial(_cleaned_fields, audience, member), now))
 
 
-def _say_unsubscribe(
-    world: World,
-    audience: Audience,
-    member: Member,
-    source: str,
-    *,
-    action: str = "unsub",
-    campaign_id: str = "",
-) -> None:
+def _unsubscribe_fields(audience: Audience, member: Member, action: str) -> dict[str, Any]:
     reason = "abuse" if member.cause == "abuse" else "manual"
-    fields = {
-        "action": action,
-        "reason": reason,
-        **member_fields(audience, member, "id", "list_id", "email", "email_type", "ip_opt", "web_id"),
-    }
-    fields |= {"campaign_id": campaign_id, **member_fields(audience, member, "merges")}
-    world.say(happening(audience, "unsubscribe", source, fields, world.clock.now()))
+    told = member_fields(audience, member, "id", "list_id", "email", "email_type", "ip_opt", "web_id")
+    merges = member_fields(audience, member, "merges")
+    return {"action": action, "reason": reason, **told, "campaign_id": "", **merges}
 
 
-def _say_update(
-    world: World,
-    audience: Audience,
-    member: Member,
-    source: str,
-    status_before: str,
-    *,
-    email_before: str,
-    is_profile: bool,
-) -> None:
-    say_status(world, audience, member, status_before, source)
-    if is_profile:
-        say_profile(world, audience, member, source, email_before)
+def _cleaned_fields(audience: Audience, member: Member) -> dict[str, Any]:
+    reason = "abuse" if member.cause == "abuse" else "hard"
+    return {"list_id": audience.list_id, "campaign_id": "", "reason": reason, "email": member.email}
+
+
+def _say_removal(world: World, audience: Audience, member: Member, source: str) -> None:
+    if world.switches.is_webhook_sent_on_archive:
+        told = partial(_unsubscribe_fields, audience, member, "delete")
+        world.say(happening(audience, "unsubscribe", source, told, world.clock.now()))
 
 
 def say_profile(world: World, audience: Audience, member: Member, source: str, email_before: str) -> None:
     """A changed profile; a changed address makes two deliveries, profile and upemail."""
     now = world.clock.now()
-    world.say(happening(audience, "profile", source, member_fields(audience, member, *PROFILE_FIELDS), now))
+    told = partial(member_fields, audience, member, *PROFILE_FIELDS)
+    world.say(happening(audience, "profile", source, told, now))
     if member.email != email_before:
-        fields = {
-            "list_id": audience.list_id,
-            "new_id": unique_id_of(member.email),
-            "new_email": member.email,
-            "old_email": email_before,
-        }
-        world.say(happening(audience, "upemail", source, fields, now))
+        told = partial(_upemail_fields, audience, member.email, email_before)
+        world.say(happening(audience, "upemail", source, told, now))
+
+
+def _upemail_fields(audience: Audience, email: str, email_before: str) -> dict[str, Any]:
+    ids = {"list_id": audience.list_id, "new_id": unique_id_of(email)}
+    return {**ids, "new_email": email, "old_email": email_before}

@@ -1,5 +1,6 @@
 """How things look in an answer: members, lists, merge fields, webhooks, links, and the choice of fields."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from integrations.mailchimp.simulator.state import (
 )
 
 SHOWN_TAGS = 50
+HASH_MARK = "@hash@"
 REASONS = {
     "contact": "None given",
     "abuse": "Abuse complaint",
@@ -49,6 +51,7 @@ class Shapes:
 
     def __init__(self, account: Account) -> None:
         self._centre = account.centre
+        self._links_texts: dict[str, str] = {}
         self.root = f"https://{account.centre}.api.mailchimp.com"
         self._member_links = [
             (rel, tail, method, *(self._schema_keys(target, schema)))
@@ -129,13 +132,16 @@ class Shapes:
             body["_links"] = self.member_links(audience.list_id, member_hash)
         return body
 
-    def batch_member(
-        self, audience: Audience, fields: Mapping[str, MergeField], member: Member
-    ) -> dict[str, Any]:
-        body = self.member(audience, fields, member)
+    def batch_member_text(self, audience: Audience, fields: Mapping[str, MergeField], member: Member) -> str:
+        """A member as POST /lists/{id} shows it, as JSON text: links are half of it, and the same but for the hash."""
+        body = self.member(audience, fields, member, has_links=False)
         for name in BATCH_LACKS:
             body.pop(name, None)
-        return body
+        links = self._links_texts.get(audience.list_id)
+        if links is None:
+            links = json.dumps(self.member_links(audience.list_id, HASH_MARK))
+            self._links_texts[audience.list_id] = links
+        return f'{json.dumps(body)[:-1]}, "_links": {links.replace(HASH_MARK, member.hash)}}}'
 
     def audience(self, audience: Audience, *, has_total: bool = False) -> dict[str, Any]:
         """A list; its stats are counted afresh."""

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 
+@lru_cache(maxsize=8192)
 def md5_of(email: str) -> str:
     return hashlib.md5(email.strip().lower().encode(), usedforsecurity=False).hexdigest()
 
@@ -161,6 +162,7 @@ class Audience:
     tag_ids: dict[str, int] = field(default_factory=dict)  # casefolded name -> id
     about: dict[str, Any] = field(default_factory=dict)  # contact, defaults, ... otherwise than by default
     version: int = 0
+    shown_fields: dict[str, MergeField] | None = None
     listings: dict[tuple[Any, ...], tuple[int, list[Member]]] = field(default_factory=dict)  # see listing.py
 
     def find(self, key: str) -> Member | None:
@@ -197,10 +199,11 @@ class Audience:
         self.tag_ids[name.casefold()] = tag_id
 
     def fields_by_tag(self) -> dict[str, MergeField]:
-        return {
-            field.tag: field
-            for field in sorted(self.merge_fields.values(), key=lambda one: one.display_order)
-        }
+        """In the order shown. Remembered until the audience is saved."""
+        if self.shown_fields is None:
+            ordered = sorted(self.merge_fields.values(), key=lambda one: one.display_order)
+            self.shown_fields = {field.tag: field for field in ordered}
+        return self.shown_fields
 
     def members(self) -> Iterator[Member]:
         return iter(self.by_contact.values())

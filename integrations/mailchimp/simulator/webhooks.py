@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -49,8 +49,16 @@ class _Delivery:
     try_count: int = field(default=0, compare=False)
 
 
-def happening(audience: Audience, kind: str, source: str, fields: Mapping[str, Any], at: int) -> Happening:
-    return Happening(kind, source, tuple(audience.webhooks.values()), fields, at)
+def happening(
+    audience: Audience, kind: str, source: str, fields: Callable[[], Mapping[str, Any]], at: int
+) -> Happening | None:
+    """The happening, or None where no webhook wants it; `fields` is only asked when one does."""
+    wanted = tuple(
+        webhook
+        for webhook in audience.webhooks.values()
+        if webhook.events.get(kind) and webhook.sources.get(source)
+    )
+    return Happening(kind, source, wanted, fields(), at) if wanted else None
 
 
 def member_fields(audience: Audience, member: Member, *names: str) -> dict[str, Any]:
@@ -131,10 +139,9 @@ class WebhookSender:
     def post(self, happening: Happening) -> None:
         body = form_body(happening.kind, happening.at, happening.fields)
         for webhook in happening.webhooks:
-            if webhook.events.get(happening.kind) and webhook.sources.get(happening.source):
-                for _ in range(self._switches.webhook_copies):
-                    jitter = self._random.uniform(0, self._switches.webhook_jitter_seconds)
-                    self._push(_Delivery(time.monotonic() + jitter, next(self._order), webhook, body))
+            for _ in range(self._switches.webhook_copies):
+                jitter = self._random.uniform(0, self._switches.webhook_jitter_seconds)
+                self._push(_Delivery(time.monotonic() + jitter, next(self._order), webhook, body))
 
     def counts(self) -> dict[str, Any]:
         with self._condition:

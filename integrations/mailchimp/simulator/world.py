@@ -106,6 +106,7 @@ class World:
 
     def save_audience(self, audience: Audience) -> None:
         audience.version += 1
+        audience.shown_fields = None
         self.current.audiences[audience.list_id] = audience
 
     def save_forgotten(self, audience: Audience, email_hash: str, *, is_forgotten: bool) -> None:
@@ -122,8 +123,9 @@ class World:
     def save_clock(self) -> None:
         self.current.lines.append(["clock", "", self.clock.offset_seconds])
 
-    def say(self, happening: Happening) -> None:
-        self.current.happenings.append(happening)
+    def say(self, happening: Happening | None) -> None:
+        if happening is not None:
+            self.current.happenings.append(happening)
 
     def mail(self, audience: Audience, member: Member, kind: str) -> None:
         """A message Mailchimp would have sent to the contact."""
