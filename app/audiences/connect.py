@@ -1,0 +1,82 @@
+"""Connections to destinations: one gateway per account and process, opened when first used."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from app.audiences.models import Destination
+from app.audiences.slots import SharedSlots
+from app.core.secretbox import SecretBox
+from integrations.mailchimp.gateway import Gateway
+from integrations.mailchimp.slots import ConnectionSlots
+from integrations.mailchimp.transport import Call
+
+CALL_SECONDS = 10.0
+BULK_SECONDS = 60.0  # 500 members in one synchronous call take Mailchimp a while
+
+
+def binding(slug: str) -> str:
+    """What a destination's sealed key is bound to."""
+    return f"destination:{slug}"
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds that a whole call may take."""
+
+    single: float = CALL_SECONDS
+    bulk: float = BULK_SECONDS
+
+
+class Connections:
+    """Gateways of this process. Safe to share by threads; not across a fork."""
+
+    def __init__(
+        self,
+        box: SecretBox,
+        redis_url: str,
+        *,
+        deadlines: Deadlines | None = None,
+        on_call: Callable[[Call], None] | None = None,
+    ) -> None:
+        self._box, self._redis_url, self._on_call = box, redis_url, on_call
+        self._deadlines = deadlines or Deadlines()
+        self._open: dict[int, tuple[tuple[Any, ...], Gateway, SharedSlots]] = {}
+        self._lock = threading.Lock()
+
+    def gateway(self, destination: Destination) -> Gateway:
+        """The gateway of a destination as it is configured now; ConfigError when its key cannot be opened."""
+        stamp = (destination.base_url, bytes(destination.sealed_key))
+        with self._lock:
+            known = self._open.get(destination.id)
+            if known is not None and known[0] == stamp:
+                return known[1]
+            gateway, slots = self._connect(destination)
+            self._open[destination.id] = (stamp, gateway, slots)
+            return gateway
+
+    def _connect(self, destination: Destination) -> tuple[Gateway, SharedSlots]:
+        key = self._box.open(destination.sealed_key, binding(destination.slug))
+        # Named after the account's address and key, so that two destinations on one key share its budget.
+        account = hashlib.sha256(f"{destination.base_url} {key}".encode()).hexdigest()[:16]
+        slots: SharedSlots = SharedSlots(self._redis_url, account)
+        return self._gateway(destination.base_url, key, slots), slots
+
+    def _gateway(self, base_url: str, key: str, slots: ConnectionSlots) -> Gateway:
+        return Gateway(
+            base_url,
+            key,
+            slots,
+            deadline_seconds=self._deadlines.single,
+            bulk_deadline_seconds=self._deadlines.bulk,
+            on_call=self._on_call,
+        )
+
+    def close(self) -> None:
+        with self._lock:
+            for _, gateway, slots in self._open.values():
+                gateway.close()
+                slots.close()
+            self._open.clear()

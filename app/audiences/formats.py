@@ -1,0 +1,139 @@
+"""What each type of merge field accepts: a contact's value in Mailchimp's form, or nothing. Pure.
+
+A value that does not fit is left out and named, so that one bad value never blocks the rest of a member.
+Types: Mailchimp's merge-fields reference and its own error texts, seen 2026-11.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+TEXT_BYTES = 255
+ADDRESS_PARTS = ("addr1", "city", "state", "zip")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """What the audience's live schema says of a merge field."""
+
+    type: str = "text"
+    is_required: bool = False
+    choices: tuple[str, ...] = ()
+    is_us_phone: bool = False
+
+
+def text_value(value: Any, _spec: FieldSpec) -> str | None:
+    """Text of at most 255 bytes, cut between characters."""
+    if isinstance(value, (Mapping, list)):
+        return None
+    plain = ("yes" if value else "no") if isinstance(value, bool) else str(value).strip()
+    return plain.encode()[:TEXT_BYTES].decode("utf-8", "ignore")
+
+
+def number_value(value: Any, _spec: FieldSpec) -> int | float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(str(value).strip())
+    except ValueError:
+        return None
+    if number != number or abs(number) == float("inf"):  # noqa: PLR0124 - NaN is not itself
+        return None
+    return int(number) if number.is_integer() else number
+
+
+def date_value(value: Any, _spec: FieldSpec) -> str | None:
+    try:
+        return date.fromisoformat(str(value).strip()[:10]).isoformat()
+    except ValueError:
+        return None
+
+
+def birthday_value(value: Any, spec: FieldSpec) -> str | None:
+    """MM/DD, from MM/DD or from a date."""
+    plain = str(value).strip()
+    if re.fullmatch(r"(0[1-9]|1[0-2])/(0[1-9]|[12]\d|3[01])", plain):
+        return plain
+    day = date_value(plain, spec)
+    return f"{day[5:7]}/{day[8:10]}" if day else None
+
+
+def address_value(value: Any, _spec: FieldSpec) -> dict[str, str] | None:
+    """Only a complete address: half of one blocks later updates of any field (mc-woocommerce issue 500)."""
+    if not isinstance(value, Mapping):
+        return None
+    parts = {name: str(value.get(name) or "").strip() for name in (*ADDRESS_PARTS, "addr2", "country")}
+    if not all(parts[name] for name in ADDRESS_PARTS):
+        return None
+    return {name: part for name, part in parts.items() if part}
+
+
+def phone_value(value: Any, spec: FieldSpec) -> str | None:
+    plain = str(value).strip()
+    if not spec.is_us_phone:
+        return plain[:TEXT_BYTES] or None
+    digits = re.sub(r"\D", "", plain).removeprefix("1")
+    is_us = plain.startswith("+1") or not plain.startswith("+")
+    return f"{digits[:3]}-{digits[3:6]}-{digits[6:]}" if is_us and len(digits) == 10 else None  # noqa: PLR2004
+
+
+def url_value(value: Any, _spec: FieldSpec) -> str | None:
+    plain = str(value).strip()
+    return plain if re.match(r"https?://[^\s/]+", plain, re.IGNORECASE) else None
+
+
+def zip_value(value: Any, _spec: FieldSpec) -> str | None:
+    plain = str(value).strip()
+    return plain if re.fullmatch(r"\d{5}(-\d{4})?", plain) else None
+
+
+def choice_value(value: Any, spec: FieldSpec) -> str | None:
+    """The audience's own spelling of the choice."""
+    wanted = str(value).strip().casefold()
+    return next((choice for choice in spec.choices if choice.casefold() == wanted), None)
+
+
+Format = Callable[[Any, FieldSpec], Any]
+FORMATS: Mapping[str, Format] = {
+    "text": text_value,
+    "number": number_value,
+    "date": date_value,
+    "birthday": birthday_value,
+    "address": address_value,
+    "phone": phone_value,
+    "url": url_value,
+    "imageurl": url_value,
+    "zip": zip_value,
+    "radio": choice_value,
+    "dropdown": choice_value,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MergeValues:
+    """Merge field values by tag, and the tags whose value did not fit."""
+
+    values: Mapping[str, Any]
+    unfit: tuple[str, ...] = ()
+
+
+def merge_values(
+    fields: Mapping[str, Any], mapping: Mapping[str, str], schema: Mapping[str, FieldSpec]
+) -> MergeValues:
+    """A contact's fields as merge fields. A blank of ours never clears what Mailchimp has, so blanks are left out."""
+    values: dict[str, Any] = {}
+    unfit: list[str] = []
+    for tag, name in sorted(mapping.items()):
+        given = fields.get(name)
+        if given is None or given == "":
+            continue
+        spec = schema.get(tag, FieldSpec())
+        convert: Format = FORMATS.get(spec.type, text_value)
+        value = convert(given, spec)
+        if value is None or value == "":
+            unfit.append(tag)
+        else:
+            values[tag] = value
+    return MergeValues(values, tuple(unfit))

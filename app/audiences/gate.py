@@ -1,0 +1,138 @@
+"""Whether a destination may be called now: paused for its credentials, its breaker open, or time for a probe."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.audiences.breaker import (
+    FAILURES,
+    PROBE_SECONDS,
+    Breaker,
+    after_probe,
+    count_calls,
+    may_call,
+    read_breaker,
+    start_probe,
+    wants_probe,
+)
+from app.audiences.connect import Connections
+from app.audiences.models import Audience, Destination
+from app.audiences.outbox import wake_changes
+from app.audiences.views import Trouble
+from app.core.db import transaction
+from app.inbox.models import Attempt
+from integrations.mailchimp.problems import MailchimpProblem
+
+
+@dataclass(frozen=True, slots=True)
+class CallCounts:
+    """Calls by how they ended, since they were last noted."""
+
+    call_count: int = 0
+    failure_count: int = 0
+
+
+def is_failure(kind: str) -> bool:
+    """Whether a call that ended so speaks against the destination's being up."""
+    return kind in FAILURES
+
+
+def note_calls(session: Session, destination_id: int, counts: CallCounts) -> None:
+    """Tell the shared breaker of finished calls; one read while all is well and nothing is remembered."""
+    known = session.execute(select(Destination.breaker).where(Destination.id == destination_id)).scalar_one()
+    if not counts.call_count or (counts.failure_count == 0 and not read_breaker(known).buckets):
+        return
+    destination, now = _locked(session, destination_id)
+    before = read_breaker(destination.breaker)
+    destination.breaker = count_calls(before, now, counts.call_count, counts.failure_count).as_dict()
+
+
+def pause_destination(session: Session, destination_id: int, audience_id: int, trouble: Trouble) -> bool:
+    """Stop calling until a probe succeeds; one alert, and only by whoever was first. True for that one."""
+    paused = session.execute(
+        update(Destination)
+        .where(Destination.id == destination_id, Destination.paused_at.is_(None))
+        .values(paused_at=func.now(), paused_reason=trouble.reason)
+        .returning(Destination.id)
+    ).first()
+    if paused is None:
+        return False
+    session.add(Attempt(audience_id=audience_id, stage="push", error={**trouble.as_dict(), "alert": True}))
+    destination, now = _locked(session, destination_id)
+    destination.breaker = Breaker("open", (), now + PROBE_SECONDS, 1).as_dict()
+    return True
+
+
+def is_open(sessions: sessionmaker[Session], connections: Connections, destination_id: int) -> bool:
+    """Whether calls may go. When it is time for a probe, this process makes it, and says what came of it."""
+    with transaction(sessions) as session:
+        destination, now = _locked(session, destination_id)
+        breaker = read_breaker(destination.breaker)
+        if destination.paused_at is None and may_call(breaker):
+            return True
+        if not wants_probe(breaker, now):
+            return False
+        destination.breaker = start_probe(breaker, now).as_dict()
+    is_up = _answers(connections, destination)
+    with transaction(sessions) as session:
+        _note_probe(session, destination_id, is_up=is_up)
+    return is_up
+
+
+def _answers(connections: Connections, destination: Destination) -> bool:
+    try:
+        connections.gateway(destination).ping()
+    except MailchimpProblem:
+        return False
+    return True
+
+
+def _note_probe(session: Session, destination_id: int, *, is_up: bool) -> None:
+    destination, now = _locked(session, destination_id)
+    destination.breaker = after_probe(read_breaker(destination.breaker), now, is_up=is_up).as_dict()
+    if is_up:
+        destination.paused_at, destination.paused_reason = None, None
+        wake_changes(session, destination_id)
+
+
+def _locked(session: Session, destination_id: int) -> tuple[Destination, float]:
+    destination: Destination = session.execute(
+        select(Destination).where(Destination.id == destination_id).with_for_update()
+    ).scalar_one()
+    now: Any = session.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+    return destination, float(now)
+
+
+def list_due_audiences(session: Session) -> list[int]:
+    """Enabled audiences with changes due now, whose destination may be called or probed. For the sweep and jobs."""
+    due = text(
+        "SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id"
+        " WHERE a.is_enabled AND EXISTS (SELECT FROM changes c WHERE c.audience_id = a.id AND c.parked_at IS NULL"
+        "   AND c.next_attempt_at <= now() AND (c.leased_until IS NULL OR c.leased_until <= now()))"
+        " AND ((d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed')"
+        "   OR coalesce((d.breaker ->> 'until')::float8, 0) <= extract(epoch FROM now()))"
+        " ORDER BY a.id"
+    )
+    return list(session.execute(due).scalars())
+
+
+def list_audiences_to_pull(session: Session, every_seconds: float = 300.0) -> list[int]:
+    """Enabled audiences that were not pulled for a while, whose destination may be called."""
+    due = text(
+        "SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id"
+        " WHERE a.is_enabled AND d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed'"
+        " AND (a.pulled_until IS NULL OR a.pulled_until < now() - make_interval(secs => :every)) ORDER BY a.id"
+    )
+    return list(session.execute(due, {"every": every_seconds}).scalars())
+
+
+def get_destination_of(session: Session, audience_id: int) -> Destination:
+    """The destination of an audience."""
+    found: Destination = session.execute(
+        select(Destination)
+        .join(Audience, Audience.destination_id == Destination.id)
+        .where(Audience.id == audience_id)
+    ).scalar_one()
+    return found

@@ -1,0 +1,165 @@
+"""Reading what planning looks at, for many contacts at once: audience, contacts with consents, mirror."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from app.audiences.formats import FieldSpec
+from app.audiences.models import Audience
+from app.audiences.valve import Standing, settle_ledger
+from app.audiences.views import AudienceView, ContactView, Mirror
+from app.core.errors import NotFoundError
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One contact and its mirror row in one audience."""
+
+    contact: ContactView
+    mirror: Mirror | None
+
+
+def view_audience(audience: Audience) -> AudienceView:
+    """An audience's row as planning sees it."""
+    remote = audience.remote_schema or {}
+    return AudienceView(
+        audience.id,
+        audience.destination_id,
+        audience.slug,
+        audience.list_id,
+        audience.channel,
+        audience.purpose,
+        dict(audience.merge_fields),
+        {tag: field_spec(one) for tag, one in (remote.get("merge_fields") or {}).items()},
+        tuple(str(tag) for tag in audience.tags),
+        dict(audience.entry_rule),
+        audience.is_double_opt_in,
+        audience.on_leave,
+        str(remote.get("subscribe_url") or ""),
+    )
+
+
+def field_spec(stored: Mapping[str, Any]) -> FieldSpec:
+    """One merge field of `audiences.remote_schema`."""
+    return FieldSpec(
+        str(stored.get("type") or "text"),
+        bool(stored.get("is_required")),
+        tuple(stored.get("choices") or ()),
+        stored.get("phone_format") == "US",
+    )
+
+
+def get_audience(session: Session, audience_id: int) -> AudienceView:
+    """NotFoundError where there is none."""
+    audience = session.get(Audience, audience_id)
+    if audience is None:
+        raise NotFoundError(f"There is no audience {audience_id}.", "`muster audiences list` shows them.")
+    return view_audience(audience)
+
+
+ADOPT = text(
+    "UPDATE members m SET contact_id = w.id FROM contacts l, contacts w"
+    " WHERE m.audience_id = :audience_id AND m.contact_id = l.id AND l.state = 'merged' AND w.id = l.merged_into_id"
+    " AND w.state = 'active' AND m.status <> '' AND (l.id = ANY(CAST(:ids AS bigint[])) OR w.id = ANY(CAST(:ids AS bigint[])))"
+    " AND NOT EXISTS (SELECT FROM members o WHERE o.audience_id = m.audience_id AND o.contact_id = w.id)"
+    " AND m.contact_id = (SELECT min(n.contact_id) FROM members n JOIN contacts s ON s.id = n.contact_id"
+    "   WHERE n.audience_id = m.audience_id AND s.state = 'merged' AND s.merged_into_id = w.id AND n.status <> '')"
+    " RETURNING w.id"
+)
+
+
+def adopt_members(session: Session, audience_id: int, contact_ids: Sequence[int]) -> list[int]:
+    """Give a merged contact's member to the contact it was merged into, where that one has none. The new holders."""
+    return list(session.execute(ADOPT, {"audience_id": audience_id, "ids": list(contact_ids)}).scalars())
+
+
+LOAD = text("""
+SELECT c.id, c.state, c.fields, c.tags,
+       p.status AS purpose_status, e.status AS all_status,
+       coalesce(p.proof = 'confirmed' AND p.decided_at > e.decided_at, false) AS is_confirmed_later,
+       m.contact_id AS mirror_id, m.email_address, m.subscriber_hash, m.status, m.merge_fields, m.tags AS member_tags,
+       m.pushed_hash, m.remote_contact_id, m.last_changed, m.sync_state, m.error
+FROM contacts c
+LEFT JOIN consents p ON p.contact_id = c.id AND p.channel = :channel AND p.purpose = :purpose
+LEFT JOIN consents e ON e.contact_id = c.id AND e.channel = :channel AND e.purpose = '*'
+LEFT JOIN members m ON m.audience_id = :audience_id AND m.contact_id = c.id
+WHERE c.id = ANY(CAST(:ids AS bigint[]))
+ORDER BY c.id
+""")
+
+# Others who use the address that this contact would be written at: who they are, whether they opted out, and
+# whether they are the member already.
+NEIGHBOURS = text("""
+SELECT c.id, o.id AS other_id, (s.contact_id IS NOT NULL) AS is_self_member, (m.contact_id IS NOT NULL) AS is_member,
+       EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
+               AND k.purpose IN (:purpose, '*') AND k.status = 'withdrawn') AS is_opted_out
+FROM contacts c
+JOIN identities i ON i.contact_id = c.id AND i.kind = 'email'
+JOIN identities j ON j.kind = i.kind AND j.scope = i.scope AND j.match_value = i.match_value AND j.contact_id <> c.id
+JOIN contacts o ON o.id = j.contact_id AND o.state = 'active'
+LEFT JOIN members m ON m.audience_id = :audience_id AND m.contact_id = o.id AND m.status <> ''
+     AND m.subscriber_hash = md5(lower(btrim(c.fields ->> 'email')))
+LEFT JOIN members s ON s.audience_id = :audience_id AND s.contact_id = c.id AND s.status <> ''
+     AND s.subscriber_hash = md5(lower(btrim(c.fields ->> 'email')))
+WHERE c.id = ANY(CAST(:ids AS bigint[])) AND c.state = 'active'
+  AND lower(btrim(c.fields ->> 'email')) = lower(btrim(o.fields ->> 'email'))
+""")
+
+
+def load_situations(
+    session: Session, audience: AudienceView, contact_ids: Sequence[int]
+) -> dict[int, Situation]:
+    """Contacts by id, each with its standing and its mirror row, in order of id."""
+    values = {
+        "ids": list(contact_ids),
+        "audience_id": audience.audience_id,
+        "channel": audience.channel,
+        "purpose": audience.purpose,
+    }
+    blocked, speakers = _neighbours(session, values)
+    managed = {tag.casefold() for tag in audience.managed_tags}
+    return {
+        row.id: Situation(_contact(row, row.id in blocked, speakers.get(row.id)), _mirror(row, managed))
+        for row in session.execute(LOAD, values)
+    }
+
+
+def _neighbours(session: Session, values: Mapping[str, Any]) -> tuple[set[int], dict[int, int]]:
+    """Contacts whose address somebody opted out, and who speaks for a shared address: its member, else the oldest."""
+    blocked: set[int] = set()
+    first: dict[int, tuple[bool, int]] = {}
+    for row in session.execute(NEIGHBOURS, values):
+        if row.is_opted_out:
+            blocked.add(row.id)
+        known = first.get(row.id, (not row.is_self_member, row.id))
+        first[row.id] = min(known, (not row.is_member, row.other_id))
+    return blocked, {contact_id: speaker_id for contact_id, (_, speaker_id) in first.items()}
+
+
+def _contact(row: Row[Any], is_blocked: bool, speaker_id: int | None) -> ContactView:
+    ledger = settle_ledger(
+        row.purpose_status, row.all_status, is_purpose_confirmed_later=row.is_confirmed_later
+    )
+    return ContactView(
+        row.id, row.state, row.fields, tuple(row.tags), Standing(ledger, is_blocked), speaker_id
+    )
+
+
+def _mirror(row: Row[Any], managed: set[str]) -> Mirror | None:
+    if row.mirror_id is None:
+        return None
+    return Mirror(
+        row.email_address,
+        row.subscriber_hash,
+        row.status,
+        row.merge_fields,
+        tuple(tag for tag in row.member_tags if tag.casefold() in managed),
+        row.pushed_hash,
+        row.remote_contact_id,
+        row.last_changed,
+        row.sync_state,
+        row.error,
+    )

@@ -1,0 +1,181 @@
+"""Pulling an audience: what Mailchimp says of members, into the mirror; its opt-outs, into the ledger.
+
+A sweep of everybody changed since the last one finds what webhooks lost. The windows overlap by ten minutes, for
+pages drift while members change.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+from sqlalchemy import text, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.audiences.connect import Connections
+from app.audiences.gate import get_destination_of, is_open
+from app.audiences.learn import OptOut, learn_opt_outs
+from app.audiences.load import get_audience
+from app.audiences.mirror import MirrorWrite, write_members
+from app.audiences.models import Audience
+from app.audiences.outbox import touch_changes
+from app.audiences.outcome import OPT_OUT_METHODS, managed_tags, mapped_fields
+from app.audiences.valve import REACHABLE_THERE
+from app.audiences.views import LEFT, AudienceView
+from app.contacts.normalise import match_value
+from app.core.clock import database_now
+from app.core.db import transaction
+from integrations.mailchimp.answers import MemberState, subscriber_hash
+
+OVERLAP = timedelta(minutes=10)
+PAGE_SIZE = 1000
+
+
+@dataclass(slots=True)
+class PullCounts:
+    """Members read, of them ours, changed in the mirror, opted out; and the calls it took."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    call_count: int = 0
+    is_blocked: bool = False
+
+    def as_dict(self) -> dict[str, int | bool]:
+        return {**dict(sorted(self.counts.items())), "calls": self.call_count, "is_blocked": self.is_blocked}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What we hold of a member that Mailchimp speaks of."""
+
+    contact_id: int
+    status: str | None  # None: no mirror row yet
+    pushed_hash: str
+    last_changed: datetime | None
+    ledger: str  # given, withdrawn, none
+
+
+# By hash or by Mailchimp's lasting id; else by the address, where it points at one active contact only.
+FIND = text("""
+WITH asked AS (
+    SELECT * FROM unnest(CAST(:hashes AS text[]), CAST(:remote_ids AS text[]), CAST(:values AS text[]))
+        AS a(hash, remote_id, match_value)),
+mirrored AS (
+    SELECT DISTINCT ON (a.hash) a.hash, m.contact_id FROM asked a
+    JOIN members m ON m.audience_id = :audience_id AND m.status <> ''
+         AND (m.subscriber_hash = a.hash OR (a.remote_id <> '' AND m.remote_contact_id = a.remote_id))
+    ORDER BY a.hash, m.subscriber_hash = a.hash DESC, m.contact_id),
+by_address AS (
+    SELECT a.hash, min(i.contact_id) AS contact_id FROM asked a
+    JOIN identities i ON i.kind = 'email' AND i.scope = '' AND i.match_value = a.match_value
+    JOIN contacts c ON c.id = i.contact_id AND c.state = 'active'
+         AND md5(lower(btrim(c.fields ->> 'email'))) = a.hash
+    WHERE a.hash NOT IN (SELECT hash FROM mirrored)
+    GROUP BY a.hash HAVING count(DISTINCT i.contact_id) = 1),
+found AS (SELECT * FROM mirrored UNION ALL SELECT * FROM by_address)
+SELECT f.hash, f.contact_id, m.status, coalesce(m.pushed_hash, '') AS pushed_hash, m.last_changed,
+       coalesce(k.status, 'none') AS ledger
+FROM found f
+LEFT JOIN members m ON m.audience_id = :audience_id AND m.contact_id = f.contact_id
+LEFT JOIN consents k ON k.contact_id = f.contact_id AND k.channel = :channel AND k.purpose = :purpose
+""")
+
+
+def apply_member_state(session: Session, audience: AudienceView, state: MemberState) -> bool:
+    """One member as Mailchimp has it, into mirror and ledger; False for somebody who is no contact of ours."""
+    return apply_member_states(session, audience, [state])["ours"] > 0
+
+
+def apply_member_states(
+    session: Session, audience: AudienceView, states: Sequence[MemberState]
+) -> Counter[str]:
+    """Many members; those who are no contacts of ours are left alone. Counts: read, ours, opted_out, to_plan."""
+    by_hash = {state.member_hash or subscriber_hash(state.email): state for state in states}
+    known = find_known(session, audience, by_hash)
+    ours = {one.contact_id: (one, by_hash[member_hash]) for member_hash, one in known.items()}
+    opt_outs = [
+        OptOut(one.contact_id, state.email, OPT_OUT_METHODS[state.status], state.changed_at)
+        for one, state in ours.values()
+        if _is_news(one, state)
+    ]
+    learned_count = learn_opt_outs(session, audience, opt_outs)
+    # Somebody who opted out here and can still be mailed there: the next push unsubscribes them.
+    strayed = [
+        one.contact_id
+        for one, state in ours.values()
+        if one.ledger == "withdrawn" and state.status in REACHABLE_THERE
+    ]
+    if strayed:
+        touch_changes(session, audience.audience_id, strayed)
+    write_members(
+        session, audience.audience_id, [_write(one, state, audience) for one, state in ours.values()]
+    )
+    return Counter(read=len(states), ours=len(ours), opted_out=learned_count, to_plan=len(strayed))
+
+
+def find_known(
+    session: Session, audience: AudienceView, by_hash: Mapping[str, MemberState]
+) -> dict[str, Known]:
+    """The contacts behind members, by member hash."""
+    values = {
+        "hashes": list(by_hash),
+        "remote_ids": [state.contact_id for state in by_hash.values()],
+        "values": [match_value("email", state.email).value for state in by_hash.values()],
+        "audience_id": audience.audience_id,
+        "channel": audience.channel,
+        "purpose": audience.purpose,
+    }
+    return {
+        row.hash: Known(row.contact_id, row.status, row.pushed_hash, row.last_changed, row.ledger)
+        for row in session.execute(FIND, values)
+    }
+
+
+def _is_news(known: Known, state: MemberState) -> bool:
+    """An opt-out there that is neither our own doing nor in the ledger already."""
+    is_own_doing = known.status == state.status and known.pushed_hash == LEFT
+    return state.status in OPT_OUT_METHODS and known.ledger != "withdrawn" and not is_own_doing
+
+
+def _write(known: Known, state: MemberState, audience: AudienceView) -> MirrorWrite:
+    return MirrorWrite(
+        known.contact_id,
+        state.email,
+        state.member_hash,
+        state.status,
+        mapped_fields(state, audience),
+        managed_tags(state, audience),
+        None,
+        state.contact_id,
+        state.changed_at,
+    )
+
+
+def pull_audience(
+    sessions: sessionmaker[Session], connections: Connections, audience_id: int, *, is_full: bool = False
+) -> PullCounts:
+    """Read everybody who changed since the last pull (all with `is_full`, or the first time). One call a 1,000."""
+    with transaction(sessions) as session:
+        audience = get_audience(session, audience_id)
+        destination = get_destination_of(session, audience_id)
+        started_at = database_now(session)
+        pulled_until = session.get_one(Audience, audience_id).pulled_until
+    if not is_open(sessions, connections, destination.id):
+        return PullCounts(is_blocked=True)
+    since = None if is_full or pulled_until is None else pulled_until - OVERLAP
+    gateway = connections.gateway(destination)
+    before, result = gateway.call_count, PullCounts()
+    members = gateway.iterate_members(audience.list_id, since=since, page_size=PAGE_SIZE)
+    for page in _pages(members, PAGE_SIZE):
+        with transaction(sessions) as session:
+            result.counts.update(apply_member_states(session, audience, page))
+    with transaction(sessions) as session:
+        session.execute(update(Audience).where(Audience.id == audience_id).values(pulled_until=started_at))
+    result.call_count = gateway.call_count - before
+    return result
+
+
+def _pages(members: Iterable[MemberState], size: int) -> Iterable[list[MemberState]]:
+    iterator = iter(members)
+    while page := list(islice(iterator, size)):
+        yield page

@@ -1,0 +1,240 @@
+"""Sending planned operations: network only. Operations in, one outcome for each out; no database."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.audiences.outcome import Outcome, from_archive, from_member, from_problem, from_tags
+from app.audiences.plan import Operation
+from app.audiences.views import AudienceView, Trouble
+from integrations.mailchimp.answers import BatchError, subscriber_hash
+from integrations.mailchimp.gateway import BATCH_SIZE, Gateway
+from integrations.mailchimp.problems import (
+    BAD_MERGE_FIELD,
+    UNKNOWN_OUTCOME,
+    Classification,
+    MailchimpProblem,
+)
+
+SINGLE_LIMIT = 2  # up to so many bulk-able operations go one by one: a PUT names every bad field
+
+
+def split_jobs(operations: Sequence[Operation]) -> list[tuple[Operation, ...]]:
+    """Operations as jobs, one job a thread: bulk-able ones by 500, everything else by itself."""
+    bulk = [operation for operation in operations if operation.is_bulk]
+    single = [operation for operation in operations if not operation.is_bulk]
+    if len(bulk) <= SINGLE_LIMIT:
+        single, bulk = [*single, *bulk], []
+    jobs = [(operation,) for operation in single]
+    return jobs + [tuple(bulk[start : start + BATCH_SIZE]) for start in range(0, len(bulk), BATCH_SIZE)]
+
+
+def send_job(gateway: Gateway, audience: AudienceView, operations: Sequence[Operation]) -> list[Outcome]:
+    """Carry out one job; failures are outcomes too."""
+    if len(operations) == 1:
+        return [_send_single(gateway, audience, operations[0])]
+    return _send_bulk(gateway, audience, operations)
+
+
+# One by one
+
+
+def _send_single(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    try:
+        return SINGLES[operation.kind](gateway, audience, operation)
+    except MailchimpProblem as problem:
+        return from_problem(operation, problem.classification, audience)
+
+
+def _put(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    if operation.status:
+        there = gateway.find_member(audience.list_id, operation.member)
+        if there is not None and there.status != "archived":
+            return from_member(replace(operation, pushed_hash=""), there, audience)
+    return _without_bad_fields(
+        operation,
+        audience,
+        lambda body: gateway.put_member(audience.list_id, operation.member, body, skip_merge_validation=True),
+    )
+
+
+def _change_email(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    """The member keeps its id, tags and status under the new address."""
+    try:
+        return _without_bad_fields(
+            operation,
+            audience,
+            lambda body: gateway.patch_member(
+                audience.list_id,
+                operation.member,
+                {"email_address": body["email_address"], "merge_fields": body["merge_fields"]},
+                skip_merge_validation=True,
+            ),
+        )
+    except MailchimpProblem as problem:
+        if problem.kind != "member_exists":
+            raise
+    return _join_existing(gateway, audience, operation)
+
+
+def _join_existing(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    """The new address is a member already: that one is theirs from now on, the old one leaves."""
+    state = gateway.get_member(audience.list_id, operation.email)
+    gateway.archive_member(audience.list_id, operation.member)
+    return from_member(replace(operation, pushed_hash=""), state, audience)
+
+
+def _without_bad_fields(
+    operation: Operation, audience: AudienceView, send: Callable[[dict[str, Any]], Any]
+) -> Outcome:
+    """Send; when Mailchimp refuses merge fields, send once more without those it names (all, if it names none)."""
+    body = member_body(operation)
+    try:
+        return from_member(operation, send(body), audience)
+    except MailchimpProblem as problem:
+        if problem.classification is not BAD_MERGE_FIELD and problem.kind != BAD_MERGE_FIELD.kind:
+            raise
+        bad = [error.field for error in problem.errors if error.field in operation.merge_fields]
+    return from_member(operation, send(without_fields(body, bad)), audience, bad_fields_trouble(bad))
+
+
+def _unsubscribe(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    """By PATCH, which needs a member; where one may exist unknown to us, by PUT, which leaves no gap for a late writer."""
+    if not operation.is_new:
+        try:
+            state = gateway.patch_member(audience.list_id, operation.member, {"status": operation.status})
+            return from_member(operation, state, audience)
+        except MailchimpProblem as problem:
+            if problem.kind != "not_found":
+                raise
+    body = {
+        "email_address": operation.email,
+        "status_if_new": operation.status_if_new,
+        "status": operation.status,
+    }
+    state = gateway.put_member(
+        audience.list_id, subscriber_hash(operation.email), body, skip_merge_validation=True
+    )
+    return from_member(operation, state, audience)
+
+
+def _archive(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    return from_archive(operation, is_archived=gateway.archive_member(audience.list_id, operation.member))
+
+
+def _erase(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    gateway.delete_member_permanently(audience.list_id, operation.member)
+    return Outcome(operation.contact_id, "done", is_forgotten=True)
+
+
+def _tag(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    gateway.update_tags(audience.list_id, operation.member, operation.tags_add, operation.tags_remove)
+    return from_tags(operation)
+
+
+SINGLES: Mapping[str, Callable[[Gateway, AudienceView, Operation], Outcome]] = {
+    "upsert": _put,
+    "change_email": _change_email,
+    "set_status": _unsubscribe,
+    "archive": _archive,
+    "erase": _erase,
+    "tags": _tag,
+}
+
+
+# Many at once
+
+
+def _send_bulk(gateway: Gateway, audience: AudienceView, operations: Sequence[Operation]) -> list[Outcome]:
+    """POST /lists/{id}; a call that is refused as a whole for its content is halved until the culprit stands alone."""
+    bodies = {subscriber_hash(operation.email): member_body(operation) for operation in operations}
+    try:
+        outcomes, bad_fields = _post(gateway, audience, operations, bodies)
+    except MailchimpProblem as problem:
+        if problem.action not in {"give_up", "drop_fields"}:
+            return [from_problem(operation, problem.classification, audience) for operation in operations]
+        middle = len(operations) // 2
+        halves = (operations[:middle], operations[middle:])
+        return [outcome for half in halves for outcome in send_job(gateway, audience, half)]
+    return outcomes + _resend(gateway, audience, operations, bodies, bad_fields)
+
+
+def _post(
+    gateway: Gateway,
+    audience: AudienceView,
+    operations: Sequence[Operation],
+    bodies: Mapping[str, Mapping[str, Any]],
+    troubles: Mapping[str, Trouble] | None = None,
+) -> tuple[list[Outcome], dict[str, list[str]]]:
+    """Outcomes of one call, and by member hash the fields to leave out of a second one."""
+    answer = gateway.push_members(audience.list_id, list(bodies.values()), skip_merge_validation=True)
+    states = {subscriber_hash(state.email): state for state in answer.members}
+    errors: dict[str, list[BatchError]] = defaultdict(list)
+    for error in answer.errors:
+        errors[subscriber_hash(error.email)].append(error)
+    outcomes, bad_fields = [], {}
+    for operation in operations:
+        key = subscriber_hash(operation.email)
+        if key not in bodies:
+            continue
+        if key in states:
+            outcomes.append(from_member(operation, states[key], audience, (troubles or {}).get(key)))
+        elif troubles is None and any(error.kind == BAD_MERGE_FIELD.kind for error in errors[key]):
+            bad_fields[key] = [error.field for error in errors[key]]
+        else:
+            outcomes.append(from_problem(operation, _worst(errors[key]), audience))
+    return outcomes, bad_fields
+
+
+def _resend(
+    gateway: Gateway,
+    audience: AudienceView,
+    operations: Sequence[Operation],
+    bodies: Mapping[str, dict[str, Any]],
+    bad_fields: Mapping[str, Sequence[str]],
+) -> list[Outcome]:
+    """Those with a bad merge field once more, without it."""
+    if not bad_fields:
+        return []
+    trimmed = {key: without_fields(bodies[key], fields) for key, fields in bad_fields.items()}
+    again = [operation for operation in operations if subscriber_hash(operation.email) in trimmed]
+    troubles = {key: bad_fields_trouble(fields) for key, fields in bad_fields.items()}
+    try:
+        return _post(gateway, audience, again, trimmed, troubles)[0]
+    except MailchimpProblem as problem:
+        return [from_problem(operation, problem.classification, audience) for operation in again]
+
+
+def _worst(errors: Sequence[BatchError]) -> Classification:
+    """The first named reason; an address that the answer does not mention at all has an unknown outcome."""
+    return errors[0].classification if errors else UNKNOWN_OUTCOME
+
+
+def member_body(operation: Operation) -> dict[str, Any]:
+    """One member as PUT and the batch take it. `status` only where it was decided."""
+    body: dict[str, Any] = {"email_address": operation.email, "status_if_new": operation.status_if_new}
+    if operation.status:
+        body["status"] = operation.status
+    if operation.kind != "set_status":
+        body["merge_fields"] = dict(operation.merge_fields)
+    if operation.is_new and operation.tags:
+        body["tags"] = list(operation.tags)
+    return body
+
+
+def without_fields(body: Mapping[str, Any], bad: Iterable[str]) -> dict[str, Any]:
+    """The same body without these merge fields; without any where none of them is in it."""
+    known = set(bad) & set(body["merge_fields"])
+    kept = {tag: value for tag, value in body["merge_fields"].items() if known and tag not in known}
+    return {**body, "merge_fields": kept}
+
+
+def bad_fields_trouble(bad: Sequence[str]) -> Trouble:
+    """What the admin is told of merge fields that were left out."""
+    named = ", ".join(sorted(set(bad) - {""})) or "some"
+    return Trouble(
+        BAD_MERGE_FIELD.kind,
+        f"Mailchimp refused the merge fields {named}; the rest was sent without them.",
+        "Correct the value in the contact, or the field's type in the audience.",
+    )

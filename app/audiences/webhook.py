@@ -1,0 +1,78 @@
+"""What an audience webhook told, into the mirror, so that the push which follows has nothing left to do.
+
+The pipeline has written the event's consent evidence and fields by then; this is the other half: Mailchimp said so
+itself. Webhooks have no order, so an older one never undoes what a newer answer said.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.audiences.load import view_audience
+from app.audiences.mirror import MirrorWrite, write_members
+from app.audiences.models import Audience
+from app.audiences.pull import Known, find_known
+from app.audiences.views import AudienceView
+from integrations.mailchimp.answers import MemberState, subscriber_hash
+
+STATUSES = {"subscribe": "subscribed", "unsubscribe": "unsubscribed", "cleaned": "cleaned"}
+
+
+def mirror_event(session: Session, source_settings: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+    """Tell the mirror of an event of a `mailchimp` source. Call it after the event's contact was written and queued.
+
+    `source_settings` may name a `list_id` that the source is limited to; `content` is the event's.
+    """
+    list_id = str(content.get("list_id") or "")
+    if source_settings.get("list_id") not in {None, "", list_id}:
+        return
+    for audience in session.scalars(select(Audience).where(Audience.list_id == list_id)):
+        _mirror(session, view_audience(audience), content)
+
+
+def _mirror(session: Session, audience: AudienceView, content: Mapping[str, Any]) -> None:
+    email = str(content.get("old_email") or content.get("email") or "").strip()
+    if not email:
+        return
+    state = MemberState(subscriber_hash(email), email, "")
+    known = find_known(session, audience, {state.member_hash: state}).get(state.member_hash)
+    if known is None:
+        return
+    write = _write(known, email, content, audience)
+    if write is not None:
+        write_members(session, audience.audience_id, [write])
+
+
+def _write(
+    known: Known, email: str, content: Mapping[str, Any], audience: AudienceView
+) -> MirrorWrite | None:
+    fired_at = _fired_at(content)
+    is_old = fired_at is not None and known.last_changed is not None and fired_at < known.last_changed
+    kind = str(content.get("type") or "")
+    if is_old:
+        return None
+    if kind == "upemail":
+        return MirrorWrite(known.contact_id, str(content.get("new_email") or email), last_changed=fired_at)
+    status = STATUSES.get(kind, known.status or "")
+    if kind == "unsubscribe" and content.get("action") == "delete":
+        status = "archived"
+    if not status:
+        return None  # a profile of somebody of whom nothing else is known: the next pull says more
+    merges = content.get("merges")
+    fields = {
+        tag: value
+        for tag, value in (merges.items() if isinstance(merges, Mapping) else ())
+        if tag in audience.merge_fields and isinstance(value, str)
+    }
+    return MirrorWrite(known.contact_id, email, status=status, merge_fields=fields, last_changed=fired_at)
+
+
+def _fired_at(content: Mapping[str, Any]) -> datetime | None:
+    """`fired_at` is UTC, in whole seconds, without saying so."""
+    try:
+        return datetime.fromisoformat(str(content.get("fired_at"))).replace(tzinfo=UTC)
+    except ValueError:
+        return None
