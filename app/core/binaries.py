@@ -87,7 +87,8 @@ def reachable_binaries(account: Account) -> tuple[Binaries, bool]:
 
 
 def _can_run_both(account: Account, binaries: Binaries) -> bool:
-    return can_run(account, binaries.postgres_program("postgres")) and can_run(account, binaries.valkey)
+    programs = (binaries.postgres_program("initdb"), binaries.postgres_program("postgres"), binaries.valkey)
+    return all(can_run(account, program) for program in programs)
 
 
 def copy_binaries(installed: Binaries, parent: Path) -> Binaries:
@@ -97,14 +98,25 @@ def copy_binaries(installed: Binaries, parent: Path) -> Binaries:
     if not target.exists():
         shared_folder(parent)
         making = parent / f"{mark}.making-{os.getpid()}"
-        shutil.copytree(installed.postgres, making / "postgres", symlinks=True)
+        _copy_postgres(installed.postgres, making)
         shutil.copy2(installed.valkey, making / "valkey-server")
         _open_for_reading(making)
         try:
             making.rename(target)
         except OSError:  # another start of Muster was faster with the same copy
             shutil.rmtree(making)
-    return Binaries(target / "postgres", target / "valkey-server")
+    return Binaries(
+        target / installed.postgres.parent.name / installed.postgres.name, target / "valkey-server"
+    )
+
+
+def _copy_postgres(postgres: Path, target: Path) -> None:
+    """Keep the wheel's layout: programs look for their libraries in <package>.libs (macOS: <package>/.dylibs) beside it."""
+    package = postgres.parent
+    shutil.copytree(postgres, target / package.name / postgres.name, symlinks=True)
+    for libraries in (package.with_name(f"{package.name}.libs"), package / ".dylibs"):
+        if libraries.is_dir():
+            shutil.copytree(libraries, target / libraries.relative_to(package.parent), symlinks=True)
 
 
 def shared_folder(path: Path) -> Path:

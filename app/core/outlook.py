@@ -3,9 +3,13 @@
 import json
 import re
 
+from app.core.redact import masked
+
 SHOWN_LEVELS = frozenset({"warning", "error", "critical"})
 # PostgreSQL and Valkey and Python's own words for trouble; a server's start-up and shut-down chatter is not trouble.
-TROUBLE = re.compile(r"\b(PANIC|FATAL|CRITICAL|No space left|Out of memory|OOM)\b|^\w*(Error|Exception)\b.*:")
+TROUBLE = re.compile(
+    r"\b(PANIC|FATAL|CRITICAL|No space left|Out of memory|OOM)\b|^[\w.]*(Error|Exception)\b.*:"
+)
 CHATTER = re.compile(
     r"database system is (starting up|shutting down|not yet accepting)|terminating connection due to"
 )
@@ -17,7 +21,7 @@ def noteworthy(line: str) -> str:
     if line.startswith("{"):
         return _of_json(line)
     if TROUBLE.search(line) and not CHATTER.search(line):
-        return line[:LONGEST]
+        return masked(line[:LONGEST])
     return ""
 
 

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -163,6 +163,8 @@ def running_servers(
         for server in embedded_servers(settings, place, postgres_options):
             stack.enter_context(_running(server, settings.home / "logs"))
         yield ServerUrls(settings.postgres_url, settings.valkey_url)
+    with suppress(OSError):  # empty after a clean stop
+        settings.run_dir.rmdir()
 
 
 @contextmanager

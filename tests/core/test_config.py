@@ -1,0 +1,72 @@
+"""Settings: read once, refused with a sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core.config import load_settings, runtime_dir
+from app.core.errors import ConfigError
+
+
+def test_the_defaults_need_no_setting(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("MUSTER_HOME", "PORT", "DATABASE_URL", "REDIS_URL", "MAILCHIMP_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    settings = load_settings()
+
+    assert settings.home == tmp_path / "var"
+    assert settings.public_url == "http://127.0.0.1:8080"
+    assert (settings.is_embedded_database, settings.is_embedded_redis, settings.is_simulated) == (
+        True,
+        True,
+        True,
+    )
+
+
+def test_every_process_of_a_home_finds_the_same_sockets(monkeypatch, tmp_path):
+    without = runtime_dir(tmp_path)
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+    assert runtime_dir(tmp_path) == without
+
+
+def test_a_very_deep_home_still_has_a_short_socket_path(monkeypatch):
+    monkeypatch.setenv("MUSTER_HOME", "/tmp/" + "deep/" * 60)
+
+    settings = load_settings()
+
+    assert len(f"{settings.run_dir}/.s.PGSQL.5432") <= 107
+
+
+def test_a_socket_directory_too_long_for_a_socket_is_refused(monkeypatch):
+    monkeypatch.setenv("MUSTER_RUN_DIR", "/tmp/" + "x" * 100)
+
+    with pytest.raises(ConfigError, match="too long for a unix socket"):
+        load_settings()
+
+
+def test_the_longest_socket_directory_is_accepted(monkeypatch):
+    longest = Path("/tmp/" + "x" * (107 - len("/tmp/") - len("/.s.PGSQL.5432")))
+    monkeypatch.setenv("MUSTER_RUN_DIR", str(longest))
+
+    assert load_settings().run_dir == longest
+
+
+@pytest.mark.parametrize("key", ["tiny", "k" * 40 + ",tiny", "k" * 31])
+def test_a_short_secret_key_is_refused_without_being_shown(monkeypatch, key):
+    monkeypatch.setenv("MUSTER_SECRET_KEY", key)
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+
+    assert "shorter than 32" in str(caught.value)
+    assert key not in str(caught.value)
+
+
+def test_a_port_that_is_no_number_is_named(monkeypatch):
+    monkeypatch.setenv("PORT", "eighty")
+
+    with pytest.raises(ConfigError, match="PORT"):
+        load_settings()
