@@ -40,6 +40,7 @@ def make_engine(url: str, *, pool_size: int = 5, statement_timeout_ms: int = 30_
         max_overflow=5,
         pool_timeout=5,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text must not carry a person's data into a log
         connect_args={
             "connect_timeout": 3,
             "application_name": "muster",

@@ -1,5 +1,6 @@
 """Claiming what is pending: a lease by the database's clock, rows somebody else holds are skipped."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 LEASE_SECONDS = 60.0
+WHOLE_STATES = ("new",)
+THIN_STATES = ("waiting_enrich", "blocked")
+PENDING_STATES = (*WHOLE_STATES, *THIN_STATES)
 
 _CLAIM_DELIVERIES = text("""
     UPDATE deliveries SET lease_token = :token, leased_until = now() + :lease * interval '1 second',
@@ -27,6 +31,7 @@ _CLAIM_EVENTS = text("""
     WHERE id IN (
         SELECT e.id FROM events e
         WHERE e.settled_at IS NULL AND e.next_attempt_at <= now() AND (e.leased_until IS NULL OR e.leased_until < now())
+        AND e.state = ANY(:states)
         AND (e.state <> 'blocked' OR EXISTS (SELECT FROM sources s WHERE s.id = e.source_id AND s.paused_at IS NULL))
         ORDER BY e.lane, e.next_attempt_at, e.id LIMIT :limit FOR UPDATE OF e SKIP LOCKED)
     RETURNING id, source_id, key, delivery_id, list_run_id, lane, kind, account, is_erasure, occurred_at, received_at,
@@ -103,10 +108,12 @@ def claim_deliveries(session: Session, limit: int, lease_seconds: float = LEASE_
     )
 
 
-def claim_events(session: Session, limit: int, lease_seconds: float = LEASE_SECONDS) -> list[ClaimedEvent]:
-    """Up to `limit` pending events, live ones before bulk ones. Commit before working on them."""
+def claim_events(
+    session: Session, limit: int, lease_seconds: float = LEASE_SECONDS, states: Sequence[str] = PENDING_STATES
+) -> list[ClaimedEvent]:
+    """Up to `limit` pending events in these states, live ones before bulk ones. Commit before working on them."""
     token = uuid4()
-    rows = session.execute(_CLAIM_EVENTS, {"token": token, "lease": lease_seconds, "limit": limit})
+    rows = session.execute(_CLAIM_EVENTS, {"token": token, "lease": lease_seconds, "limit": limit, "states": list(states)})
     claimed = (ClaimedEvent(token=token, **row._mapping) for row in rows)  # noqa: SLF001 - SQLAlchemy's public name
     return sorted(claimed, key=lambda each: (each.lane, each.id))
 

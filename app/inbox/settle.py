@@ -48,6 +48,11 @@ _KEEP_ENRICHED = text("""
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS g(id bigint, token uuid, enriched jsonb)
     WHERE e.id = g.id AND e.lease_token = g.token RETURNING e.id
 """)
+_RELEASE = text("""
+    UPDATE events e SET lease_token = NULL, leased_until = NULL, attempt_count = 0, next_attempt_at = now()
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS g(id bigint, token uuid)
+    WHERE e.id = g.id AND e.lease_token = g.token RETURNING e.id
+""")
 _RENEW = {
     table: text(
         f"UPDATE {table} SET leased_until = now() + :lease * interval '1 second'"  # noqa: S608 - two fixed names
@@ -184,6 +189,12 @@ def keep_enriched(session: Session, enriched: Sequence[Enriched]) -> set[int]:
     """Keep what was fetched, so that a later failure does not fetch again; the lease goes on."""
     rows = [{"id": each.id, "token": str(each.token), "enriched": dict(each.content)} for each in enriched]
     return _run(session, _KEEP_ENRICHED, rows)
+
+
+def release_events(session: Session, enriched: Sequence[Enriched]) -> set[int]:
+    """Let go of events that are whole now: they are due at once, and this try is not held against them."""
+    rows = [{"id": each.id, "token": str(each.token)} for each in enriched]
+    return _run(session, _RELEASE, rows)
 
 
 def renew_lease(session: Session, queue: Queue, token: UUID, ids: Sequence[int], lease_seconds: float) -> set[int]:
