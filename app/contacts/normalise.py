@@ -8,7 +8,9 @@ from functools import lru_cache
 
 import idna
 
-ADDRESS_KINDS = frozenset({"email", "phone"})  # may be shared by several people; every other kind is one person's id
+ADDRESS_KINDS = frozenset(
+    {"email", "phone"}
+)  # may be shared by several people; every other kind is one person's id
 
 # Addresses of a desk or a machine, never of one person. Short on purpose: a name such as "may@" must not be caught.
 ROLE_LOCAL_PARTS = frozenset(

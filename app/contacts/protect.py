@@ -53,4 +53,6 @@ def fit_together(parts: Collection[Collection[Key]]) -> bool:
     """Whether one contact may hold all of these within its limits."""
     together: set[Key] = set().union(*parts)
     counts = Counter(_place(key) for key in together)
-    return all(count <= (ADDRESS_LIMIT if place[0] in ADDRESS_KINDS else ID_LIMIT) for place, count in counts.items())
+    return all(
+        count <= (ADDRESS_LIMIT if place[0] in ADDRESS_KINDS else ID_LIMIT) for place, count in counts.items()
+    )

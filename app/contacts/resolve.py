@@ -11,7 +11,7 @@ from app.contacts.arrivals import Arrival, MatchedIdentity, Resolved
 from app.contacts.consent import CHANNEL_ADDRESS_KIND
 from app.contacts.match import Decision, Person, choose
 from app.contacts.names import Name, name_of
-from app.contacts.normalise import match_value
+from app.contacts.normalise import ADDRESS_KINDS, match_value
 from app.contacts.people import (
     find_suppressed,
     load_different,
@@ -75,7 +75,9 @@ def resolve(session: Session, arrivals: Sequence[Arrival], box: SecretBox) -> li
     _give_ids(session, batch)
     seen: set[int] = set()
     return [
-        _answer(one, *found[id(one)], seen) if id(one) in found else Resolved(one.arrival, None, suppressed=True)
+        _answer(one, *found[id(one)], seen)
+        if id(one) in found
+        else Resolved(one.arrival, None, suppressed=True)
         for one in stated
     ]
 
@@ -84,9 +86,10 @@ def read_identities(arrival: Arrival) -> tuple[MatchedIdentity, ...]:
     """The identities of the patch with their matching forms; placeholders and repetitions left out."""
     found: dict[Key, MatchedIdentity] = {}
     for identity in arrival.patch.identities:
-        matched = match_value(identity.kind, identity.value, identity.scope)
+        scope = "" if identity.kind in ADDRESS_KINDS else identity.scope
+        matched = match_value(identity.kind, identity.value, scope)
         if matched.is_stored:
-            key = Key(identity.kind, identity.scope, matched.value)
+            key = Key(identity.kind, scope, matched.value)
             found.setdefault(key, MatchedIdentity(key, identity.value.strip(), matched.is_matching))
     return tuple(found.values())
 
@@ -128,7 +131,9 @@ def _ambiguous(one: _Stated, holders: defaultdict[Key, list[Person]]) -> set[Per
 def _place(one: _Stated, batch: _Batch) -> tuple[Person | None, Decision]:
     """Decide one arrival, and let the ones after it see the outcome."""
     keys = one.matching_keys
-    holders = {key: [_current(person) for person in batch.holders[key]] for key in keys if key in batch.holders}
+    holders = {
+        key: [_current(person) for person in batch.holders[key]] for key in keys if key in batch.holders
+    }
     decision = choose(one.name, keys, holders, batch.different)
     if one.arrival.patch.is_erasure:
         return decision.person, Decision(decision.person)
