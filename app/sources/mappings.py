@@ -1,6 +1,5 @@
 """The mapping of a source: published as immutable versions, rolled back as a new one, compiled once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -42,11 +41,10 @@ class MappingInForce:
     compiled: CompiledMapping
 
 
-def publish_mapping(
+def publish_mapping(  # noqa: PLR0917 - what, for whom, why, by whom, instead of which
     session: Session,
     source_id: int,
     document: str,
-    *,
     note: str = "",
     author: str = "",
     based_on: int | None = None,
@@ -65,7 +63,7 @@ def publish_mapping(
             "Look at the newer version, bring your change into it, and publish again.",
         )
     version = _add_version(session, source, document, note, author)
-    _audit(session, source, author, "mapping.publish", in_force, version)
+    _audit(session, "mapping.publish", source, in_force, version)
     return _view(version, source)
 
 
@@ -84,7 +82,7 @@ def roll_back(session: Session, source_id: int, number: int, author: str = "") -
     earlier = _get_number(session, source, number)
     check_document(earlier.document)
     version = _add_version(session, source, earlier.document, f"Rolled back to version {number}", author)
-    _audit(session, source, author, "mapping.roll_back", in_force, version)
+    _audit(session, "mapping.roll_back", source, in_force, version)
     return _view(version, source)
 
 
@@ -186,15 +184,11 @@ def _add_version(session: Session, source: Source, document: str, note: str, aut
 
 
 def _audit(
-    session: Session,
-    source: Source,
-    author: str,
-    action: str,
-    before: MappingVersion | None,
-    after: MappingVersion,
+    session: Session, action: str, source: Source, before: MappingVersion | None, after: MappingVersion
 ) -> None:
     was: dict[str, int] | None = {"version": before.number} if before else None
-    audit(session, author, action, f"source:{source.slug}", was, {"version": after.number, "note": after.note})
+    shown = {"version": after.number, "note": after.note}
+    audit(session, after.author, action, f"source:{source.slug}", was, shown)
 
 
 def _view(version: MappingVersion, source: Source) -> VersionView:
@@ -207,11 +201,4 @@ def _view(version: MappingVersion, source: Source) -> VersionView:
         author=version.author,
         created_at=version.created_at,
         is_in_force=version.id == source.mapping_version_id,
-    )
-
-
-def slugs_without_mapping(session: Session) -> Sequence[str]:
-    """Sources whose events wait because nobody published a mapping."""
-    return list(
-        session.scalars(select(Source.slug).where(Source.mapping_version_id.is_(None)).order_by(Source.slug))
     )

@@ -1,0 +1,64 @@
+"""`muster web|worker|sweep|migrate`: the parts alone, as production runs them."""
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from app.cli.kit import emit, json_option, open_runtime
+from app.core.config import load_settings
+from app.core.log import configure_log
+from app.core.migrate import migrate as migrate_schema
+from app.factory import create_app
+from app.sweep import run_sweep
+from app.web.door import open_door
+from app.web.server import Application, keep_to_parent, serve
+from app.worker import run_worker
+
+TARGET = "app.cli.run:application"
+BODY_SECONDS_VARIABLE = "MUSTER_BODY_SECONDS"  # tests make slow bodies end sooner
+
+
+def application() -> Application:
+    """What granian calls in each worker process: everything that connects is made here, after the fork."""
+    keep_to_parent()
+    settings = load_settings()
+    configure_log(settings.log_format, "web")
+    door = open_door(settings)
+    body_seconds = float(os.environ.get(BODY_SECONDS_VARIABLE, "10"))
+    return Application(door, create_app(settings, door).wsgi_app, body_seconds)
+
+
+@click.command()
+@click.option("--processes", type=click.IntRange(1, 64), help="Worker processes (MUSTER_WEB_PROCESSES).")
+def web(processes: int | None) -> None:
+    """Serve the hooks and the console."""
+    settings = load_settings()
+    configure_log(settings.log_format, "web")
+    serve(replace(settings, web_processes=processes) if processes else settings, TARGET)
+
+
+@click.command()
+def worker() -> None:
+    """Work on what arrived."""
+    settings = load_settings()
+    configure_log(settings.log_format, "worker")
+    run_worker(settings)
+
+
+@click.command()
+def sweep() -> None:
+    """Find what lost bells left lying, once a second."""
+    settings = load_settings()
+    configure_log(settings.log_format, "sweep")
+    run_sweep(settings)
+
+
+@click.command()
+@json_option
+def migrate(as_json: bool) -> None:
+    """Bring the database to this version."""
+    revision = migrate_schema(open_runtime().engine)
+    shown: dict[str, Any] = {"revision": revision}
+    emit(shown, as_json=as_json, text=f"The database is at revision {revision}.")
