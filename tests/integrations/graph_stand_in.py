@@ -1,6 +1,7 @@
 """A small real HTTP server that stands in for Meta's Graph API: leads by id, or scripted trouble."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,17 +27,24 @@ def make_lead(lead_id: str, **answers: str) -> dict[str, Any]:
 class GraphStandIn:
     """Leads and scripts by lead id; `calls` is everything that was asked: (path, query, headers)."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.leads: dict[str, dict[str, Any]] = {}
         self.scripts: dict[str, Script] = {}
         self.calls: list[tuple[str, dict[str, list[str]], dict[str, str]]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> "GraphStandIn":
         self._thread.start()
@@ -49,8 +57,8 @@ class GraphStandIn:
 
 
 @contextmanager
-def running_graph() -> Iterator[GraphStandIn]:
-    graph = GraphStandIn().start()
+def running_graph(tls: ssl.SSLContext | None = None) -> Iterator[GraphStandIn]:
+    graph = GraphStandIn(tls).start()
     try:
         yield graph
     finally:
@@ -104,8 +112,17 @@ def drip(piece: bytes, every_seconds: float, count: int, *, head: bytes = b"") -
 
 def cut(handler: "_Handler") -> None:
     """Promise a hundred bytes, send ten, hang up."""
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n" + b'{"id": "12')
+    handler.wfile.write(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n" + b'{"id": "12'
+    )
     handler.close_connection = True
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is part of the play."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -114,7 +131,11 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self, code: int, content: bytes, headers: dict[str, str]) -> None:
         try:
             self.send_response(code)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers}.items():
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(content)),
+                **headers,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)

@@ -11,7 +11,7 @@ FOLDERS = sorted(path.parent.name for path in Path(integrations.__path__[0]).glo
 
 
 def test_the_list_is_the_folders_with_a_source() -> None:
-    assert FOLDERS == list(list_integrations())
+    assert list(list_integrations()) == FOLDERS
     assert {"mailchimp", "meta_leads", "standard_webhooks", "website"} <= set(FOLDERS)
 
 
@@ -21,7 +21,11 @@ def test_a_source_has_the_name_of_its_folder_and_is_made_once(name: str) -> None
     assert get_source(name) is get_source(name)
 
 
-@pytest.mark.parametrize("name", ["kit", "nowhere", "", "../website", "website.source", "mailchimp.simulator"])
+@pytest.mark.parametrize(
+    "name", ["kit", "nowhere", "", "../website", "website.source", "mailchimp.simulator"]
+)
 def test_an_unknown_name_is_answered_with_the_known_ones(name: str) -> None:
-    with pytest.raises(UnknownIntegration, match="Known ones: mailchimp, meta_leads, standard_webhooks, website"):
+    with pytest.raises(
+        UnknownIntegration, match="Known ones: mailchimp, meta_leads, standard_webhooks, website"
+    ):
         get_source(name)
