@@ -14,12 +14,13 @@ from app.audiences.bootstrap import ensure_simulated_audience
 from app.core.config import Settings, load_settings
 from app.core.db import make_engine, make_sessions, transaction
 from app.core.errors import ConfigError
+from app.core.home import exclusive_home
 from app.core.log import configure_log
 from app.core.migrate import migrate
 from app.core.postgres import check_database
 from app.core.process import ProcessSpec, at_once
 from app.core.secretbox import open_box
-from app.core.servers import embedded_servers, exclusive_home, prepare_place
+from app.core.servers import embedded_servers, prepare_place
 from app.core.supervisor import Supervisor
 from app.core.survivors import stop_known
 from app.core.valkey import check_redis

@@ -122,7 +122,13 @@ def _copy_postgres(postgres: Path, target: Path) -> None:
 def shared_folder(path: Path) -> Path:
     """A folder below SHARED_PLACE that every account may pass through and only root may change."""
     for step in (SHARED_PLACE, path):
-        step.mkdir(parents=True, exist_ok=True)
+        try:
+            step.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"The servers' account cannot reach MUSTER_HOME, and {step} cannot be made: {error.strerror}.",
+                "Set MUSTER_HOME to a folder that every account may pass through, or run Muster as a normal user.",
+            ) from error
         status = step.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             raise ConfigError(

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.core.config import SHORTEST_SECRET_KEY, Settings
 from app.core.errors import ConfigError
+from app.core.home import make_home
 
 KEY_FILE = "secret.key"
 BINDING_BYTES = 32
@@ -108,7 +109,7 @@ def _read_or_make(path: Path) -> str:
 
 def _make(path: Path) -> None:
     """Complete or not there at all; of two processes that try at once, both read the winner's."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_home(path.parent)
     descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # 0600
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,6 +1,5 @@
 """Embedded servers together: where they live, as whom, and how they run for a while without a supervisor."""
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -15,7 +14,8 @@ from pathlib import Path
 from app.core import postgres, valkey
 from app.core.binaries import SHARED_PLACE, Binaries, reachable_binaries, shared_folder
 from app.core.config import Settings, load_settings, runtime_dir
-from app.core.errors import BusyError, NotRunningError
+from app.core.errors import NotRunningError
+from app.core.home import exclusive_home, make_home
 from app.core.privileges import Account, can_enter, private_directory, service_account
 from app.core.process import Child, ProcessSpec, kill_group, spawn
 
@@ -49,33 +49,6 @@ class ServerUrls:
 
     postgres: str
     valkey: str
-
-
-@contextmanager
-def exclusive_home(home: Path) -> Iterator[None]:
-    """Hold the home for one Muster at a time; the kernel lets go when the holder dies, however it dies."""
-    make_home(home)
-    with (home / "lock").open("a+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            raise BusyError(
-                f"Muster is already running on {home} (process {lock.read().strip() or 'unknown'}).",
-                "Stop that one first, or set MUSTER_HOME to another folder.",
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
-def make_home(home: Path) -> Path:
-    """The home folder. As root others may pass through it, so that the servers' account reaches its own folders."""
-    if not home.exists():
-        home.mkdir(parents=True)
-        home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    return home
 
 
 def prepare_place(settings: Settings) -> Place:

@@ -33,7 +33,8 @@ IS_ROOT = os.geteuid() == 0
 DRIVER = """
 import signal
 from app.core.config import load_settings
-from app.core.servers import embedded_servers, exclusive_home, prepare_place
+from app.core.home import exclusive_home
+from app.core.servers import embedded_servers, prepare_place
 from app.core.supervisor import Supervisor
 
 settings = load_settings()
