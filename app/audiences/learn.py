@@ -1,7 +1,6 @@
 """Opt-outs learned from Mailchimp: into the consent ledger, at once, and planned anew in every audience."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.audiences.outbox import queue_changes
 from app.audiences.views import AudienceView
+from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents, sharing_contact_ids
 from app.contacts.normalise import match_value
+from app.core.clock import database_now
 
 ACTOR = "mailchimp"
 
@@ -25,40 +26,22 @@ class OptOut:
     occurred_at: datetime | None = None
 
 
-# Somebody whose consent is withdrawn already needs no second line; everybody else gets one.
-RECORD = text("""
-    INSERT INTO consent_evidence (contact_id, channel, purpose, address, verdict, proof, method, occurred_at, actor)
-    SELECT r.contact_id, :channel, :purpose, r.address, 'withdrawn', 'confirmed', r.method,
-           least(coalesce(r.occurred_at, now()), now()), :actor
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(contact_id bigint, address text, method text, occurred_at timestamptz)
-    WHERE NOT EXISTS (SELECT FROM consents k WHERE k.contact_id = r.contact_id AND k.channel = :channel
-                      AND k.purpose = :purpose AND k.status = 'withdrawn')
-      AND NOT EXISTS (SELECT FROM consent_evidence e WHERE e.contact_id = r.contact_id AND e.channel = :channel
-                      AND e.purpose = :purpose AND e.actor = :actor AND e.method = r.method AND e.address = r.address
-                      AND e.occurred_at = r.occurred_at)
-    ORDER BY r.contact_id
-    RETURNING id
-""")
-# The ledger's rule: only newer proof by the person lifts a withdrawal (app.contacts.consent).
-DECIDE = text("""
-    INSERT INTO consents AS k (contact_id, channel, purpose, status, proof, evidence_id, decided_at)
-    SELECT DISTINCT ON (e.contact_id) e.contact_id, e.channel, e.purpose, 'withdrawn', e.proof, e.id, e.occurred_at
-    FROM consent_evidence e WHERE e.id = ANY(CAST(:ids AS bigint[])) ORDER BY e.contact_id, e.id
-    ON CONFLICT (contact_id, channel, purpose) DO UPDATE SET status = excluded.status, proof = excluded.proof,
-        evidence_id = excluded.evidence_id, decided_at = excluded.decided_at
-        WHERE NOT (k.status = 'given' AND k.proof = 'confirmed' AND k.decided_at > excluded.decided_at)
-    RETURNING contact_id
+LOCK = text(
+    "SELECT id FROM contacts WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'active' ORDER BY id FOR UPDATE"
+)
+# Somebody whose consent is withdrawn already needs no second line, nor does the same statement read twice.
+KNOWN = text("""
+    SELECT contact_id, NULL AS method, NULL AS occurred_at FROM consents
+    WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND channel = :channel AND purpose = :purpose AND status = 'withdrawn'
+    UNION ALL
+    SELECT contact_id, method, occurred_at FROM consent_evidence
+    WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND channel = :channel AND purpose = :purpose AND actor = :actor
 """)
 TELL = text("""
     INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail)
-    SELECT contact_id, occurred_at, 'consent', 'Consent withdrawn: Mailchimp says ' || method || '.',
-           jsonb_build_object('channel', channel, 'purpose', purpose, 'method', method)
-    FROM consent_evidence WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY contact_id
-""")
-SHARERS = text("""
-    SELECT DISTINCT o.contact_id FROM consent_evidence e
-    JOIN identities o ON o.kind = 'email' AND o.scope = '' AND o.match_value = e.address
-    WHERE e.id = ANY(CAST(:ids AS bigint[]))
+    SELECT contact_id, now(), 'consent', 'Consent withdrawn: Mailchimp says ' || method || '.',
+           jsonb_build_object('channel', CAST(:channel AS text), 'purpose', CAST(:purpose AS text), 'method', method)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:methods AS text[])) AS t(contact_id, method)
 """)
 
 
@@ -66,28 +49,60 @@ def learn_opt_outs(session: Session, audience: AudienceView, opt_outs: Sequence[
     """Write withdrawals that the ledger does not have yet and plan those people anew; how many were news."""
     if not opt_outs:
         return 0
-    rows = [
-        {
-            "contact_id": one.contact_id,
-            "address": match_value("email", one.address).value,
-            "method": one.method,
-            "occurred_at": one.occurred_at.isoformat() if one.occurred_at else None,
-        }
-        for one in sorted(opt_outs, key=lambda one: one.contact_id)
+    sharers = sharing_contact_ids(session, {match_value("email", one.address).value for one in opt_outs})
+    locked = set(session.scalars(LOCK, {"ids": sorted({one.contact_id for one in opt_outs} | sharers)}))
+    lines = [
+        _line(one, audience, database_now(session))
+        for one in _news(session, audience, opt_outs)
+        if one.contact_id in locked
     ]
-    values = {
-        "rows": json.dumps(rows),
+    if not lines:
+        return 0
+    append_evidence(session, lines)
+    scope = {"channel": audience.channel, "purpose": audience.purpose}
+    told = {"ids": [line.contact_id for line in lines], "methods": [line.method for line in lines]}
+    session.execute(TELL, {**told, **scope})
+    changed = derive_consents(session, locked)
+    queue_changes(session, locked)
+    return len(changed & {line.contact_id for line in lines})
+
+
+def _news(session: Session, audience: AudienceView, opt_outs: Sequence[OptOut]) -> list[OptOut]:
+    asked = {
+        "ids": [one.contact_id for one in opt_outs],
         "channel": audience.channel,
         "purpose": audience.purpose,
-        "actor": ACTOR,
     }
-    ids = {"ids": list(session.execute(RECORD, values).scalars())}
-    if not ids["ids"]:
-        return 0
-    session.execute(TELL, ids)
-    withdrawn = set(session.execute(DECIDE, ids).scalars())
-    queue_changes(session, withdrawn | set(session.execute(SHARERS, ids).scalars()))
-    return len(withdrawn)
+    known: Collection[tuple[int, str | None, datetime | None]] = {
+        (row.contact_id, row.method, row.occurred_at)
+        for row in session.execute(KNOWN, {**asked, "actor": ACTOR})
+    }
+    ordered = sorted(opt_outs, key=lambda one: one.contact_id)
+    return [
+        one
+        for one in ordered
+        if (one.contact_id, None, None) not in known
+        and (one.occurred_at is None or (one.contact_id, one.method, one.occurred_at) not in known)
+    ]
+
+
+def _line(opt_out: OptOut, audience: AudienceView, now: datetime) -> EvidenceRow:
+    return EvidenceRow(
+        contact_id=opt_out.contact_id,
+        channel=audience.channel,
+        purpose=audience.purpose,
+        address=match_value("email", opt_out.address).value,
+        verdict="withdrawn",
+        proof="confirmed",
+        wording="",
+        method=opt_out.method,
+        occurred_at=min(opt_out.occurred_at or now, now),
+        received_at=now,
+        source_id=None,
+        event_id=None,
+        ordinal=0,
+        actor=ACTOR,
+    )
 
 
 def learn_opt_out(session: Session, audience: AudienceView, opt_out: OptOut) -> bool:

@@ -31,6 +31,9 @@ class MirrorWrite:
     last_changed: datetime | None = None
     trouble: Trouble | None = None
     is_failed: bool = False
+    keeps_error: bool = (
+        False  # a reading: why somebody cannot be synced stays true while the status is the same
+    )
 
     def as_row(self) -> dict[str, Any]:
         return {
@@ -80,7 +83,11 @@ WRITE = text(f"""
         pushed_at = coalesce(excluded.pushed_at, m.pushed_at),
         remote_contact_id = coalesce(nullif(excluded.remote_contact_id, ''), m.remote_contact_id),
         last_changed = coalesce(excluded.last_changed, m.last_changed),
-        error = excluded.error, sync_state = excluded.sync_state, updated_at = now()
+        error = CASE WHEN excluded.contact_id = ANY(CAST(:keep_error AS bigint[])) AND m.status = excluded.status
+            THEN m.error ELSE excluded.error END,
+        sync_state = CASE WHEN excluded.contact_id = ANY(CAST(:keep_error AS bigint[])) AND m.status = excluded.status
+            THEN m.sync_state ELSE excluded.sync_state END,
+        updated_at = now()
 """)  # noqa: S608 - constants only
 
 
@@ -93,6 +100,7 @@ def write_members(session: Session, audience_id: int, writes: Sequence[MirrorWri
     session.execute(TELL, values)
     values["keep_status"] = [one.contact_id for one in writes if one.status is None]
     values["keep_tags"] = [one.contact_id for one in writes if one.tags is None]
+    values["keep_error"] = [one.contact_id for one in writes if one.keeps_error]
     session.execute(WRITE, values)
 
 

@@ -46,9 +46,13 @@ class PullCounts:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What we hold of a member that Mailchimp speaks of."""
+    """What we hold of a member that Mailchimp speaks of.
+
+    `contact_id` holds the mirror row; `person_id` is who that contact is today, should it have been merged.
+    """
 
     contact_id: int
+    person_id: int
     status: str | None  # None: no mirror row yet
     pushed_hash: str
     last_changed: datetime | None
@@ -73,11 +77,11 @@ by_address AS (
     WHERE a.hash NOT IN (SELECT hash FROM mirrored)
     GROUP BY a.hash HAVING count(DISTINCT i.contact_id) = 1),
 found AS (SELECT * FROM mirrored UNION ALL SELECT * FROM by_address)
-SELECT f.hash, f.contact_id, m.status, coalesce(m.pushed_hash, '') AS pushed_hash, m.last_changed,
+SELECT f.hash, f.contact_id, coalesce(c.merged_into_id, c.id) AS person_id, m.status, coalesce(m.pushed_hash, '') AS pushed_hash, m.last_changed,
        coalesce(k.status, 'none') AS ledger
-FROM found f
+FROM found f JOIN contacts c ON c.id = f.contact_id
 LEFT JOIN members m ON m.audience_id = :audience_id AND m.contact_id = f.contact_id
-LEFT JOIN consents k ON k.contact_id = f.contact_id AND k.channel = :channel AND k.purpose = :purpose
+LEFT JOIN consents k ON k.contact_id = coalesce(c.merged_into_id, c.id) AND k.channel = :channel AND k.purpose = :purpose
 """)
 
 
@@ -94,7 +98,7 @@ def apply_member_states(
     known = find_known(session, audience, by_hash)
     ours = {one.contact_id: (one, by_hash[member_hash]) for member_hash, one in known.items()}
     opt_outs = [
-        OptOut(one.contact_id, state.email, OPT_OUT_METHODS[state.status], state.changed_at)
+        OptOut(one.person_id, state.email, OPT_OUT_METHODS[state.status], state.changed_at)
         for one, state in ours.values()
         if _is_news(one, state)
     ]
@@ -126,7 +130,9 @@ def find_known(
         "purpose": audience.purpose,
     }
     return {
-        row.hash: Known(row.contact_id, row.status, row.pushed_hash, row.last_changed, row.ledger)
+        row.hash: Known(
+            row.contact_id, row.person_id, row.status, row.pushed_hash, row.last_changed, row.ledger
+        )
         for row in session.execute(FIND, values)
     }
 
@@ -148,6 +154,7 @@ def _write(known: Known, state: MemberState, audience: AudienceView) -> MirrorWr
         None,
         state.contact_id,
         state.changed_at,
+        keeps_error=True,
     )
 
 

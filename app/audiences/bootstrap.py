@@ -1,0 +1,44 @@
+"""The first start: without a Mailchimp key there is a ready audience on the local simulator."""
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.audiences.configure import AudienceWish, add_audience, ensure_destination
+from app.audiences.live import LiveAudience
+from app.audiences.models import Audience, Destination
+from app.audiences.simulated import (
+    AUDIENCE_SLUG,
+    DESTINATION_SLUG,
+    LIST_ID,
+    LIST_NAME,
+    MERGE_FIELDS,
+    simulator_form_url,
+)
+from app.core.config import Settings
+from app.core.secretbox import SecretBox
+from integrations.mailchimp.answers import MergeField
+
+
+def ensure_simulated_audience(session: Session, settings: Settings, box: SecretBox) -> Audience | None:
+    """The destination that the settings name; on the simulator also the audience `newsletter`, which is answered.
+
+    With a real key the simulated audiences rest: nobody is pushed to a simulator that is not running.
+    """
+    destination = ensure_destination(session, box, settings)
+    rehearsals = select(Destination.id).where(Destination.slug == DESTINATION_SLUG)
+    if not settings.is_simulated:
+        session.execute(
+            update(Audience).where(Audience.destination_id.in_(rehearsals)).values(is_enabled=False)
+        )
+        return None
+    session.execute(update(Audience).where(Audience.destination_id.in_(rehearsals)).values(is_enabled=True))
+    known = session.scalar(
+        select(Audience).where(Audience.destination_id == destination.id, Audience.list_id == LIST_ID)
+    )
+    if known is not None:
+        return known
+    fields = tuple(
+        MergeField(index, tag, tag, kind) for index, (tag, kind) in enumerate(MERGE_FIELDS.items(), 1)
+    )
+    live = LiveAudience(LIST_ID, LIST_NAME, simulator_form_url(settings), merge_fields=fields)
+    return add_audience(session, destination, live, AudienceWish(AUDIENCE_SLUG, LIST_ID), actor="first start")

@@ -1,0 +1,169 @@
+"""Destinations and audiences as admins configure them: ensure, add, list, show."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.audiences.connect import Connections, binding
+from app.audiences.entry import check_entry_rule
+from app.audiences.live import LiveAudience, default_merge_fields, read_live_audience
+from app.audiences.models import Audience, Destination
+from app.audiences.outbox import queue_audience
+from app.audiences.simulated import API_KEY, DESTINATION_SLUG
+from app.core.audit import audit
+from app.core.config import Settings
+from app.core.db import transaction
+from app.core.errors import ConfigError, ConflictError, InvalidError, NotFoundError
+from app.core.secretbox import SecretBox
+from integrations.mailchimp.gateway import base_url_for
+from integrations.mailchimp.problems import MailchimpProblem
+
+REAL_SLUG = "mailchimp"
+SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+ON_LEAVE = ("unsubscribe", "archive", "keep")
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceWish:
+    """What an admin asks for. None = from the live audience, or the default."""
+
+    slug: str
+    list_id: str
+    label: str = ""
+    purpose: str = "newsletter"
+    merge_fields: Mapping[str, str] | None = None
+    tags: Sequence[str] = ()
+    entry_rule: Mapping[str, Any] = field(default_factory=dict)
+    is_double_opt_in: bool | None = None
+    on_leave: str = "archive"
+
+
+def ensure_destination(session: Session, box: SecretBox, settings: Settings) -> Destination:
+    """The account that the settings name: the real one, or the simulator. A changed key or address is taken over."""
+    slug, key, base_url = _account(settings)
+    destination = session.scalar(select(Destination).where(Destination.slug == slug).with_for_update())
+    if destination is None:
+        destination = Destination(slug=slug, base_url=base_url, sealed_key=box.seal(key, binding(slug)))
+        session.add(destination)
+        session.flush()
+    elif destination.base_url != base_url or box.open(destination.sealed_key, binding(slug)) != key:
+        destination.base_url, destination.sealed_key = base_url, box.seal(key, binding(slug))
+        # A new key deserves a new try at once.
+        destination.paused_at, destination.paused_reason, destination.breaker = None, None, {}
+    return destination
+
+
+def _account(settings: Settings) -> tuple[str, str, str]:
+    if settings.is_simulated:
+        return DESTINATION_SLUG, API_KEY, settings.mailchimp_base_url or settings.simulator_url
+    try:
+        base_url = settings.mailchimp_base_url or base_url_for(settings.mailchimp_api_key)
+    except ValueError as error:
+        raise ConfigError("MAILCHIMP_API_KEY is not a Mailchimp API key.", str(error)) from error
+    return REAL_SLUG, settings.mailchimp_api_key, base_url
+
+
+def find_destination(session: Session, slug: str) -> Destination | None:
+    return session.scalar(select(Destination).where(Destination.slug == slug))
+
+
+def add_audience(
+    session: Session,
+    destination: Destination,
+    live: LiveAudience,
+    wish: AudienceWish,
+    actor: str = "command line",
+) -> Audience:
+    """Add an audience and queue everybody with consent for it. InvalidError, ConflictError."""
+    _check(wish, live)
+    audience = Audience(
+        slug=wish.slug,
+        destination_id=destination.id,
+        list_id=wish.list_id,
+        label=wish.label or live.name,
+        purpose=wish.purpose,
+        merge_fields=dict(default_merge_fields(live) if wish.merge_fields is None else wish.merge_fields),
+        tags=list(wish.tags),
+        entry_rule=dict(wish.entry_rule),
+        is_double_opt_in=live.is_double_optin if wish.is_double_opt_in is None else wish.is_double_opt_in,
+        on_leave=wish.on_leave,
+        remote_schema=live.as_schema(),
+    )
+    try:
+        with session.begin_nested():
+            session.add(audience)
+    except IntegrityError as error:
+        raise ConflictError(
+            f"There is an audience {wish.slug!r}, or one for {wish.list_id}, already.",
+            "`muster audiences list` shows them.",
+        ) from error
+    audit(
+        session,
+        actor,
+        "audience.add",
+        f"audience:{wish.slug}",
+        None,
+        {"list_id": wish.list_id, "purpose": wish.purpose},
+    )
+    queue_audience(session, audience.id)
+    return audience
+
+
+def _check(wish: AudienceWish, live: LiveAudience) -> None:
+    if not SLUG.fullmatch(wish.slug):
+        raise InvalidError(f"{wish.slug!r} is no slug.", "Use small letters, digits, - and _; at most 63.")
+    if wish.on_leave not in ON_LEAVE:
+        raise InvalidError(f"on_leave {wish.on_leave!r} is not known.", f"Known: {', '.join(ON_LEAVE)}.")
+    check_entry_rule(wish.entry_rule)
+    there = {one.tag for one in live.merge_fields}
+    missing = sorted(set(wish.merge_fields or {}) - there)
+    if missing:
+        raise InvalidError(
+            f"The audience has no merge field {', '.join(missing)}.",
+            f"It has: {', '.join(sorted(there))}. Make the field in Mailchimp first.",
+        )
+
+
+def connect_audience(
+    sessions: sessionmaker[Session],
+    connections: Connections,
+    destination: Destination,
+    wish: AudienceWish,
+    actor: str = "command line",
+) -> Audience:
+    """Read the live audience, then add it. InvalidError with Mailchimp's reason where it cannot be read."""
+    try:
+        live = read_live_audience(connections.gateway(destination), wish.list_id)
+    except MailchimpProblem as problem:
+        raise InvalidError(
+            f"Mailchimp does not give the audience {wish.list_id}: {problem}", problem.sentence
+        ) from problem
+    with transaction(sessions) as session:
+        return add_audience(session, destination, live, wish, actor)
+
+
+def get_audience_row(session: Session, slug: str) -> Audience:
+    """NotFoundError where there is none."""
+    audience = session.scalar(select(Audience).where(Audience.slug == slug))
+    if audience is None:
+        raise NotFoundError(f"There is no audience {slug!r}.", "`muster audiences list` shows them.")
+    return audience
+
+
+def list_audiences(session: Session) -> list[tuple[Audience, Destination]]:
+    """Every audience with its destination, by slug."""
+    rows = session.execute(
+        select(Audience, Destination)
+        .join(Destination, Destination.id == Audience.destination_id)
+        .order_by(Audience.slug)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def count_audiences(session: Session) -> int:
+    return session.execute(select(func.count()).select_from(Audience)).scalar_one()

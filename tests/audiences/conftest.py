@@ -1,0 +1,222 @@
+"""An audience on a simulator of its own, and a small way to make contacts."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.audiences.bootstrap import ensure_simulated_audience
+from app.audiences.connect import Connections, Deadlines
+from app.audiences.outbox import queue_changes
+from app.audiences.push import PushCounts, PushOptions, push_audience
+from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents
+from app.contacts.normalise import match_value
+from app.core.clock import database_now
+from app.core.config import Settings
+from app.core.db import transaction
+from app.core.secretbox import SecretBox
+from integrations.mailchimp.answers import subscriber_hash
+from integrations.mailchimp.simulator.config import SimulatorConfig
+from integrations.mailchimp.simulator.server import RunningSimulator
+
+
+@dataclass
+class Simulator:
+    """The control plane of a running simulator."""
+
+    running: RunningSimulator
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        request = urllib.request.Request(
+            f"{self.running.origin}/_sim{path}",
+            data=None if method == "GET" else json.dumps(body or {}).encode(),
+            method=method,
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def contact(self, act: str, email: str, **more: Any) -> Any:
+        return self.call("POST", f"/contact/{act}", {"email": email, **more})
+
+    def staff(self, act: str, email: str, **more: Any) -> Any:
+        return self.call("POST", f"/staff/{act}", {"email": email, **more})
+
+    def member(self, email: str) -> Any:
+        """The simulator's own state of a member; None where there is none."""
+        audience = next(iter(self.running.world.audiences.values()))
+        return audience.find(email)
+
+    def member_count(self) -> int:
+        return sum(1 for _ in next(iter(self.running.world.audiences.values())).members())
+
+    def tags(self, email: str) -> set[str]:
+        audience = next(iter(self.running.world.audiences.values()))
+        return {audience.tag_names[tag_id] for tag_id in self.member(email).tags}
+
+    @property
+    def calls(self) -> int:
+        return self.running.world.journal.counts().get("calls", 0)
+
+    def entries(self, email: str = "") -> list[dict[str, Any]]:
+        return self.running.world.journal.entries(email=email)
+
+    def subscribing(self, email: str) -> int:
+        """How many requests would have subscribed this address."""
+        wanted = email.casefold()
+        return sum(
+            note["is_subscribing"]
+            for entry in self.entries(email)
+            for note in entry["notes"]
+            if note["email"].casefold() == wanted
+        )
+
+    def fault(self, kind: str, **rule: Any) -> None:
+        self.call("POST", "/faults", {"kind": kind, **rule})
+
+    def mend(self) -> None:
+        self.running.world.faults.clear()
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with RunningSimulator(SimulatorConfig(port=0)) as running:
+        yield Simulator(running)
+
+
+@pytest.fixture
+def sim_settings(settings: Settings, simulator: Simulator) -> Settings:
+    return replace(settings, sim_port=simulator.running.port)
+
+
+@pytest.fixture
+def connections(box: SecretBox, redis_url: str) -> Iterator[Connections]:
+    connections = Connections(box, redis_url, deadlines=Deadlines(5, 10))
+    yield connections
+    connections.close()
+
+
+@dataclass
+class Office:
+    """Everything one test needs: the audience, contacts, pushing."""
+
+    sessions: sessionmaker[Session]
+    connections: Connections
+    audience_id: int
+    number: int = 0
+
+    def add(
+        self,
+        email: str,
+        *,
+        consent: str = "given",
+        proof: str = "claimed",
+        tags: tuple[str, ...] = (),
+        **fields: Any,
+    ) -> int:
+        """A contact with an address, its fields, and one line in the ledger; queued."""
+        with transaction(self.sessions) as session:
+            contact_id = session.execute(
+                text("INSERT INTO contacts (fields, tags) VALUES (CAST(:fields AS jsonb), :tags) RETURNING id"),
+                {"fields": json.dumps({"email": email, **fields}), "tags": list(tags)},
+            ).scalar_one()
+            session.execute(
+                text(
+                    "INSERT INTO identities (kind, match_value, given_value, contact_id) VALUES ('email', :v, :g, :c)"
+                ),
+                {"v": match_value("email", email).value, "g": email, "c": contact_id},
+            )
+        if consent != "none":
+            self.say(contact_id, consent, email, proof)
+        self.touch(contact_id)
+        return int(contact_id)
+
+    def say(self, contact_id: int, verdict: str, email: str, proof: str = "claimed") -> None:
+        """One statement about consent, now."""
+        with transaction(self.sessions) as session:
+            now = database_now(session)
+            append_evidence(
+                session,
+                [
+                    EvidenceRow(
+                        contact_id, "email", "newsletter", match_value("email", email).value, verdict, proof,
+                        "", "form", now, now, None, None, 0, "test",
+                    )
+                ],
+            )  # fmt: skip
+            derive_consents(session, [contact_id])
+        self.touch(contact_id)
+
+    def change(self, contact_id: int, **fields: Any) -> None:
+        with transaction(self.sessions) as session:
+            session.execute(
+                text("UPDATE contacts SET fields = fields || CAST(:fields AS jsonb) WHERE id = :id"),
+                {"fields": json.dumps(fields), "id": contact_id},
+            )
+        self.touch(contact_id)
+
+    def tag(self, contact_id: int, *tags: str) -> None:
+        self.execute("UPDATE contacts SET tags = :tags WHERE id = :id", tags=list(tags), id=contact_id)
+        self.touch(contact_id)
+
+    def touch(self, *contact_ids: int) -> None:
+        with transaction(self.sessions) as session:
+            queue_changes(session, contact_ids)
+
+    def push(self, **options: Any) -> PushCounts:
+        return push_audience(self.sessions, self.connections, self.audience_id, PushOptions(**options))
+
+    def execute(self, statement: str, **values: Any) -> list[Any]:
+        with transaction(self.sessions) as session:
+            result = session.execute(text(statement), values)
+            return list(result) if result.returns_rows else []
+
+    def mirror(self, contact_id: int) -> Any:
+        rows = self.execute("SELECT * FROM members WHERE contact_id = :id", id=contact_id)
+        return rows[0] if rows else None
+
+    def change_count(self) -> int:
+        return int(self.execute("SELECT count(*) FROM changes")[0][0])
+
+    def consent(self, contact_id: int) -> str:
+        rows = self.execute(
+            "SELECT status FROM consents WHERE contact_id = :id AND purpose = 'newsletter'", id=contact_id
+        )
+        return rows[0][0] if rows else "none"
+
+    def hurry(self) -> None:
+        """Let every wait be over."""
+        self.execute("UPDATE changes SET next_attempt_at = now()")
+
+
+@pytest.fixture
+def office(
+    sessions: sessionmaker[Session], sim_settings: Settings, box: SecretBox, connections: Connections
+) -> Office:
+    with transaction(sessions) as session:
+        audience = ensure_simulated_audience(session, sim_settings, box)
+        assert audience is not None
+        audience.tags = ["Alumni", "Friends"]
+    return Office(sessions, connections, audience.id)
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Callable[[], Any]], None]:
+    def wait(is_true: Callable[[], Any]) -> None:
+        until = time.monotonic() + 10
+        while not is_true():
+            assert time.monotonic() < until, "waited 10 s"
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def hash_of() -> Callable[[str], str]:
+    return subscriber_hash
