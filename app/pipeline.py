@@ -23,7 +23,7 @@ from app.inbox.mapped import MappedEvent, map_events, settle_unmapped
 from app.inbox.settle import SettledEvent, settle_deliveries, settle_events
 from app.inbox.split import split_delivery
 from app.sources.loaded import LoadedSource, load_sources
-from mappings.language.document import default_fields
+from mappings.language.fields import default_fields
 
 DELIVERY_BATCH = 256
 EVENT_BATCH = 500
@@ -95,7 +95,9 @@ def _apply(runtime: Runtime, applied: Applied, batch: Sequence[ClaimedEvent]) ->
         for one in mapped:
             if one.integration == "mailchimp" and one.result.patches:
                 mirror_event(session, one.settings, one.event.to_map)
-        audience_ids = list(session.scalars(select(Audience.id).where(Audience.is_enabled))) if changed else []
+        audience_ids = (
+            list(session.scalars(select(Audience.id).where(Audience.is_enabled))) if changed else []
+        )
         if len(settle_events(session, settled)) != len(settled):
             raise LostLeaseError
     applied.audience_ids.update(audience_ids)

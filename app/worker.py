@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from typing import Self
 
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
@@ -27,7 +28,7 @@ class Beats:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="beats", daemon=True)
 
-    def __enter__(self) -> "Beats":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

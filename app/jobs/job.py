@@ -29,7 +29,7 @@ def job(bell: str) -> Callable[[Callable[Words, None]], Callable[Words, None]]:
             answer(get_runtime(), bell, *(int(str(one)) for one in args))
             try:
                 function(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001 - the outermost loop of a job
+            except Exception as error:  # the outermost loop of a job
                 log.exception("job.failed", job=function.__name__, ids=list(args), error=type(error).__name__)
 
         return run

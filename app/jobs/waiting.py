@@ -5,27 +5,27 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-GRACE = "0.5 seconds"  # younger work has a bell on its way
+GRACE = {"grace": 0.5}  # seconds; younger work has a bell on its way
 
-DELIVERIES = text(f"""
+DELIVERIES = text("""
 SELECT EXISTS (
-  SELECT 1 FROM deliveries WHERE settled_at IS NULL AND next_attempt_at < now() - interval '{GRACE}'
+  SELECT 1 FROM deliveries WHERE settled_at IS NULL AND next_attempt_at < now() - make_interval(secs => :grace)
      AND (leased_until IS NULL OR leased_until < now()))
     OR EXISTS (
-  SELECT 1 FROM events WHERE settled_at IS NULL AND state = 'new' AND next_attempt_at < now() - interval '{GRACE}'
+  SELECT 1 FROM events WHERE settled_at IS NULL AND state = 'new' AND next_attempt_at < now() - make_interval(secs => :grace)
      AND (leased_until IS NULL OR leased_until < now()))
 """)
-ENRICH = text(f"""
+ENRICH = text("""
 SELECT EXISTS (
   SELECT 1 FROM events e JOIN sources s ON s.id = e.source_id AND s.paused_at IS NULL
-   WHERE e.settled_at IS NULL AND e.state = 'waiting_enrich' AND e.next_attempt_at < now() - interval '{GRACE}'
+   WHERE e.settled_at IS NULL AND e.state = 'waiting_enrich' AND e.next_attempt_at < now() - make_interval(secs => :grace)
      AND (e.leased_until IS NULL OR e.leased_until < now()))
 """)
-AUDIENCES = text(f"""
+AUDIENCES = text("""
 SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id AND d.paused_at IS NULL
  WHERE a.is_enabled AND EXISTS (
    SELECT 1 FROM changes c WHERE c.audience_id = a.id AND c.parked_at IS NULL
-      AND c.next_attempt_at < now() - interval '{GRACE}' AND (c.leased_until IS NULL OR c.leased_until < now()))
+      AND c.next_attempt_at < now() - make_interval(secs => :grace) AND (c.leased_until IS NULL OR c.leased_until < now()))
  ORDER BY a.id
 """)
 
@@ -41,9 +41,11 @@ class Waiting:
 def list_waiting(session: Session) -> list[Waiting]:
     """Everything that is due and in nobody's hands."""
     found = []
-    if session.execute(DELIVERIES).scalar():
+    if session.execute(DELIVERIES, GRACE).scalar():
         found.append(Waiting("inbox"))
-    if session.execute(ENRICH).scalar():
+    if session.execute(ENRICH, GRACE).scalar():
         found.append(Waiting("enrich"))
-    found.extend(Waiting("audience", (audience_id,)) for audience_id in session.execute(AUDIENCES).scalars())
+    found.extend(
+        Waiting("audience", (audience_id,)) for audience_id in session.execute(AUDIENCES, GRACE).scalars()
+    )
     return found

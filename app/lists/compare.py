@@ -64,11 +64,15 @@ def judge_row(line: int, result: MappingResult, key: str, snapshot: Mapping[str,
         return Compared(line, "invalid", problem=result.rejected)
     if not result.patches:
         reason = result.ignored or "the mapping made nothing of this row"
-        return Compared(line, "invalid", problem=Problem("", "ignored", reason, "Check the preset against the columns."))
+        return Compared(
+            line, "invalid", problem=Problem("", "ignored", reason, "Check the preset against the columns.")
+        )
     patch = result.patches[0]
     if not key:
         hint = "Fill in an e-mail address, a phone or the institution's id."
-        return Compared(line, "invalid", problem=Problem("", "no_identity", "nothing in it points at a person", hint))
+        return Compared(
+            line, "invalid", problem=Problem("", "no_identity", "nothing in it points at a person", hint)
+        )
     digest = patch_sha256(patch)
     known = snapshot.get(key)
     verdict: Verdict = "joiner" if known is None else "unchanged" if known == digest else "changed"

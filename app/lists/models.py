@@ -22,7 +22,9 @@ class ListRun(Base):
     file_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     is_dry_run: Mapped[bool] = mapped_column(server_default="false")
     state: Mapped[str] = mapped_column(Text, server_default="running")
-    counts: Mapped[dict[str, Any]] = mapped_column(server_default="{}")  # read, joiners, changed, unchanged, invalid
+    counts: Mapped[dict[str, Any]] = mapped_column(
+        server_default="{}"
+    )  # read, joiners, changed, unchanged, invalid
     error: Mapped[dict[str, Any] | None]
     started_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
@@ -35,8 +37,12 @@ class ListRow(Base):
     __table_args__ = (Index("ix_list_rows_run", "source_id", "list_run_id"),)
 
     source_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("sources.id"), primary_key=True)
-    row_key: Mapped[str] = mapped_column(Text, primary_key=True)  # the person within the list: external id, else address
-    row_sha256: Mapped[bytes] = mapped_column(LargeBinary)  # of the mapped patch, so that a moved column changes nothing
+    row_key: Mapped[str] = mapped_column(
+        Text, primary_key=True
+    )  # the person within the list: external id, else address
+    row_sha256: Mapped[bytes] = mapped_column(
+        LargeBinary
+    )  # of the mapped patch, so that a moved column changes nothing
     contact_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("contacts.id"))
     list_run_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("list_runs.id"))
     updated_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())

@@ -66,7 +66,9 @@ def _find_encoding(sample: bytes, name: str) -> str:
         if sample.startswith(bom):
             return encoding
     if b"\x00" in sample[:200] and sample[:200].count(b"\x00") > len(sample[:200]) // 4:
-        raise InvalidError(f"{name} looks like UTF-16 without a mark.", "Say --encoding utf-16-le or utf-16-be.")
+        raise InvalidError(
+            f"{name} looks like UTF-16 without a mark.", "Say --encoding utf-16-le or utf-16-be."
+        )
     foreign = [line for line in sample.split(b"\n") if not line.isascii()]
     broken = [line for line in foreign if not _is_utf8(line)]
     # The last line of the sample may be cut inside a character.
@@ -96,7 +98,9 @@ def _lines(sheet: Sheet) -> Iterator[str]:
 
 def _name_columns(cells: list[str], name: str) -> tuple[str, ...]:
     if len(cells) > MAX_COLUMNS:
-        raise InvalidError(f"{name} has {len(cells)} columns; {MAX_COLUMNS} is the limit.", "Export fewer columns.")
+        raise InvalidError(
+            f"{name} has {len(cells)} columns; {MAX_COLUMNS} is the limit.", "Export fewer columns."
+        )
     seen: dict[str, int] = {}
     columns = []
     for position, cell in enumerate(cells, 1):
@@ -118,7 +122,8 @@ def iterate_rows(sheet: Sheet) -> Iterator[Row]:
             cells = next(reader, None)
         except csv.Error as error:
             raise InvalidError(
-                f"{sheet.path.name}, line {line}: {error}.", 'A quote (") that is opened must be closed in its cell.'
+                f"{sheet.path.name}, line {line}: {error}.",
+                'A quote (") that is opened must be closed in its cell.',
             ) from error
         if cells is None:
             return

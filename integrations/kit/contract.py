@@ -160,7 +160,9 @@ class Source(Protocol):
     stored_headers: frozenset[str]  # the only headers kept with a delivery (lower case)
     api_host: str  # the one host `enrich` may reach; "" where nothing is fetched
     api_base_setting: str  # the setting that names a stand-in for it on this machine
-    api_error_outcomes: Mapping[tuple[int, int | None], str]  # (error code, subcode) -> outcome of EnrichError
+    api_error_outcomes: Mapping[
+        tuple[int, int | None], str
+    ]  # (error code, subcode) -> outcome of EnrichError
 
     def challenge(self, request: RawRequest, config: SourceConfig) -> Reply | None:
         """Answer a handshake from configuration alone; None when the request is none."""

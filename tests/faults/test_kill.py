@@ -25,7 +25,12 @@ KILLS_EACH = 3 if IS_LONG else 1
 CLIENTS = 4
 DUPLICATE_SHARE = 0.2
 SEED = int(os.environ.get("MUSTER_SEED", "20261121"))
-VICTIMS = {"web": "app.cli.main web", "worker": "app.cli.main worker", "PostgreSQL": "/postgres", "Valkey": "valkey-server"}
+VICTIMS = {
+    "web": "app.cli.main web",
+    "worker": "app.cli.main worker",
+    "PostgreSQL": "/postgres",
+    "Valkey": "valkey-server",
+}
 CALM_SECONDS = 90
 
 
@@ -45,8 +50,15 @@ class Ledger:
 
 
 def body_of(number: int) -> bytes:
-    person = {"email": f"person{number}@kill.example", "first_name": f"First{number}", "last_name": f"Last{number}", "newsletter": True}
-    return json.dumps({"type": "contact.created", "timestamp": "2026-11-21T10:00:00Z", "data": person}).encode()
+    person = {
+        "email": f"person{number}@kill.example",
+        "first_name": f"First{number}",
+        "last_name": f"Last{number}",
+        "newsletter": True,
+    }
+    return json.dumps(
+        {"type": "contact.created", "timestamp": "2026-11-21T10:00:00Z", "data": person}
+    ).encode()
 
 
 def client(work: list[int], source: dict, ledger: Ledger, pace_seconds: float) -> None:
@@ -101,7 +113,9 @@ def test_nothing_acknowledged_is_lost_and_nobody_is_there_twice(muster):
     source = muster.ask("sources", "add", "standard_webhooks", "shop")
     ledger, is_over = Ledger(), threading.Event()
     people = int(DELIVERIES * (1 - DUPLICATE_SHARE))
-    threads = [threading.Thread(target=client, args=(work, source, ledger, 0.01)) for work in share_work(SEED)]
+    threads = [
+        threading.Thread(target=client, args=(work, source, ledger, 0.01)) for work in share_work(SEED)
+    ]
     leavers = [f"person{number}@kill.example" for number in range(0, people, 50)]
 
     for thread in threads:
@@ -118,16 +132,26 @@ def test_nothing_acknowledged_is_lost_and_nobody_is_there_twice(muster):
         again = body_of(number).replace(b"First", b"Second")
         headers = standard_webhook(source["secret"], f"again_{number}", again)
         assert requests.post(source["hook_url"], data=again, headers=headers, timeout=10).status_code < 300
-    wait_until(lambda: muster.select("SELECT count(*) FROM events WHERE kind = 'unsubscribe' AND state = 'done'") == [(len(leavers),)], CALM_SECONDS)
+    wait_until(
+        lambda: (
+            muster.select("SELECT count(*) FROM events WHERE kind = 'unsubscribe' AND state = 'done'")
+            == [(len(leavers),)]
+        ),
+        CALM_SECONDS,
+    )
     wait_until(muster.is_drained, CALM_SECONDS, "calm")
 
     assert {name: KILLS_EACH for name in VICTIMS} == killed
     assert people == len(ledger.acknowledged)
     stored = dict(muster.select("SELECT key, body_sha256 FROM deliveries WHERE key LIKE 'msg_%'"))
     assert ledger.acknowledged == {key: bytes(digest) for key, digest in stored.items()}
-    assert [(people,)] == muster.select("SELECT count(*) FROM events WHERE key LIKE 'msg_%' AND state = 'done'")
+    assert [(people,)] == muster.select(
+        "SELECT count(*) FROM events WHERE key LIKE 'msg_%' AND state = 'done'"
+    )
     assert [(people,)] == muster.select("SELECT count(*) FROM contacts WHERE state = 'active'")
-    assert [] == muster.select("SELECT match_value FROM identities WHERE kind = 'email' GROUP BY 1 HAVING count(*) > 1")
+    assert [] == muster.select(
+        "SELECT match_value FROM identities WHERE kind = 'email' GROUP BY 1 HAVING count(*) > 1"
+    )
     assert_members(muster, people, leavers)
 
 
@@ -137,12 +161,19 @@ def assert_members(muster: RunningMuster, people: int, leavers: list[str]) -> No
     assert {"subscribed": people - len(leavers), "unsubscribed": len(leavers)} == statuses
     for email in leavers:
         left_at = next(
-            (entry["number"] for entry in muster.journal(email=email) if any(note["asked_status"] == "unsubscribed" for note in entry["notes"])),
+            (
+                entry["number"]
+                for entry in muster.journal(email=email)
+                if any(note["asked_status"] == "unsubscribed" for note in entry["notes"])
+            ),
             None,
         )
         later = [
-            note for entry in muster.journal(email=email) if left_at and entry["number"] > left_at
-            for note in entry["notes"] if note["email"] == email and note["is_subscribing"]
+            note
+            for entry in muster.journal(email=email)
+            if left_at and entry["number"] > left_at
+            for note in entry["notes"]
+            if note["email"] == email and note["is_subscribing"]
         ]
         assert [] == later
         assert "unsubscribed" == members[email]["status"]

@@ -177,6 +177,28 @@ def test_a_version_is_a_version(graph: GraphStandIn, version: str) -> None:
         source.enrich(thin("17"), config, client_for(source, config))
 
 
+def test_an_address_elsewhere_is_refused_when_it_is_asked_and_named_before() -> None:
+    config = SourceConfig("leads", {"graph_base_url": "https://graph.evil.example"}, {"page_token": ("t",)})
+
+    with pytest.raises(EnrichError, match="not on this machine") as caught:
+        source.enrich(thin("17"), config, client_for(source, config))
+
+    assert "invalid" == caught.value.outcome
+    assert [text for text in source.list_config_problems(config) if "Graph API address" in text]
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [("app_secret", "App secret"), ("verify_token", "Verify token"), ("page_token", "Page access token")],
+)
+def test_what_a_source_lacks_is_named(missing: str, named: str) -> None:
+    secrets = {name: ("x",) for name in ("app_secret", "verify_token", "page_token") if name != missing}
+
+    (problem,) = source.list_config_problems(SourceConfig("leads", {}, secrets))
+
+    assert problem.startswith(named)
+
+
 class Answering:
     """A client that always says the same."""
 

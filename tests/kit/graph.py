@@ -15,7 +15,9 @@ def graph_answering(leads: dict[str, dict[str, Any]]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             lead = leads.get(self.path.split("?")[0].rsplit("/", 1)[-1])
-            body = json.dumps(lead or {"error": {"code": 100, "message": "Unsupported get request."}}).encode()
+            body = json.dumps(
+                lead or {"error": {"code": 100, "message": "Unsupported get request."}}
+            ).encode()
             self.send_response(200 if lead else 404)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

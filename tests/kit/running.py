@@ -56,7 +56,11 @@ class RunningMuster:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("MUSTER_", "MAILCHIMP_", "DATABASE_", "REDIS_"))}
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("MUSTER_", "MAILCHIMP_", "DATABASE_", "REDIS_"))
+        }
         return kept | {
             "MUSTER_HOME": str(self.home),
             "PORT": str(self.port),
@@ -69,7 +73,12 @@ class RunningMuster:
         with self.log.open("a") as log:
             start_at = self.log.stat().st_size
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli.main", "up"], cwd=ROOT, env=self.environment, stdout=log, stderr=log, text=True
+                [sys.executable, "-m", "app.cli.main", "up"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                text=True,
             )
 
         def is_ready() -> bool:
@@ -132,9 +141,16 @@ class RunningMuster:
         """One `muster` command."""
         done = subprocess.run(
             [sys.executable, "-m", "app.cli.main", *words],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120, check=False,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
-        assert not check or done.returncode == 0, f"muster {' '.join(words)} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert not check or done.returncode == 0, (
+            f"muster {' '.join(words)} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
         return done
 
     def ask(self, *words: str) -> Any:
@@ -146,7 +162,10 @@ class RunningMuster:
         found: dict[str, dict[str, Any]] = {}
         while True:
             page = requests.get(
-                f"{self.sim}/3.0/lists/{list_id}/members", params={"count": 1000, "offset": len(found)}, auth=("any", DEFAULT_API_KEY), timeout=30
+                f"{self.sim}/3.0/lists/{list_id}/members",
+                params={"count": 1000, "offset": len(found)},
+                auth=("any", DEFAULT_API_KEY),
+                timeout=30,
             ).json()
             found |= {member["email_address"].lower(): member for member in page["members"]}
             if len(found) >= page["total_items"] or not page["members"]:
@@ -206,7 +225,9 @@ def patched_environment(values: dict[str, str]) -> Iterator[None]:
 @contextmanager
 def running_muster() -> Iterator[RunningMuster]:
     """A started Muster, stopped and removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="muster-story-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="muster-story-", dir="/tmp", ignore_cleanup_errors=True
+    ) as folder:
         os.chmod(folder, 0o755)
         muster = RunningMuster(Path(folder) / "var")
         try:

@@ -20,7 +20,9 @@ LEADS = {
             {"name": "full_name", "values": [f"Lead Number{number}"]},
             {"name": "email", "values": [f"lead{number}@mail.example"]},
         ],
-        "custom_disclaimer_responses": [{"checkbox_key": "newsletter_ok", "is_checked": "1" if number != 903 else ""}],
+        "custom_disclaimer_responses": [
+            {"checkbox_key": "newsletter_ok", "is_checked": "1" if number != 903 else ""}
+        ],
     }
     for number in (901, 902, 903)
 }
@@ -52,10 +54,19 @@ def form(muster) -> str:
 
 
 def test_two_spellings_are_one_person_and_one_member(muster, form):
-    first = requests.post(form, data={"name": "Ana López", "email": "Ana.Lopez@mail.example", "newsletter": "yes"}, timeout=10)
+    first = requests.post(
+        form, data={"name": "Ana López", "email": "Ana.Lopez@mail.example", "newsletter": "yes"}, timeout=10
+    )
     wait_member(muster, "ana.lopez@mail.example", "subscribed")
     second = requests.post(
-        form, data={"first_name": "ANA", "last_name": "Lopez", "email": " ana.lopez@MAIL.example ", "newsletter": "on"}, timeout=10
+        form,
+        data={
+            "first_name": "ANA",
+            "last_name": "Lopez",
+            "email": " ana.lopez@MAIL.example ",
+            "newsletter": "on",
+        },
+        timeout=10,
     )
     wait_until(muster.is_drained, 15)
 
@@ -79,16 +90,31 @@ def test_a_signed_webhook_arrives_and_its_repeat_changes_nothing(muster):
 def test_a_batch_of_three_leads_becomes_three_people_and_two_members(muster):
     with graph_answering(LEADS) as graph:
         source = muster.ask(
-            "sources", "add", "meta_leads", "meta", "--set", "app_secret=app-secret-of-a-test",
-            "--set", "page_token=page-token-of-a-test", "--set", f"graph_base_url={graph}",
+            "sources",
+            "add",
+            "meta_leads",
+            "meta",
+            "--set",
+            "app_secret=app-secret-of-a-test",
+            "--set",
+            "page_token=page-token-of-a-test",
+            "--set",
+            f"graph_base_url={graph}",
         )
         changes = [
-            {"field": "leadgen", "value": {"leadgen_id": int(lead), "page_id": 5, "form_id": 77, "created_time": 1763628554}}
+            {
+                "field": "leadgen",
+                "value": {"leadgen_id": int(lead), "page_id": 5, "form_id": 77, "created_time": 1763628554},
+            }
             for lead in LEADS
         ]
-        body = json.dumps({"object": "page", "entry": [{"id": 5, "time": 1763628555, "changes": changes}]}).encode()
+        body = json.dumps(
+            {"object": "page", "entry": [{"id": 5, "time": 1763628555, "changes": changes}]}
+        ).encode()
 
-        answer = requests.post(source["hook_url"], data=body, headers=meta_signature("app-secret-of-a-test", body), timeout=10)
+        answer = requests.post(
+            source["hook_url"], data=body, headers=meta_signature("app-secret-of-a-test", body), timeout=10
+        )
 
         assert 200 == answer.status_code
         wait_member(muster, "lead901@mail.example", "subscribed")
@@ -104,7 +130,9 @@ def test_a_list_of_250_joins_and_a_second_run_writes_nothing(muster, tmp_path):
     sheet.write_text("\n".join(["First name,Last name,Email,Class year,Newsletter", *rows]) + "\n")
 
     first = muster.ask("lists", "run", str(sheet), "--preset", "plain_sheet")
-    wait_until(lambda: sum("@alumni.example" in email for email in muster.members()) == 250, 30, "250 members")
+    wait_until(
+        lambda: sum("@alumni.example" in email for email in muster.members()) == 250, 30, "250 members"
+    )
     wait_until(muster.is_drained, 15)
     calls = muster.calls()
     second = muster.ask("lists", "run", str(sheet), "--preset", "plain_sheet")
@@ -124,11 +152,18 @@ def test_who_unsubscribes_at_mailchimp_stays_out(muster, form):
         return any(consent["status"] == "withdrawn" for consent in shown["consents"])
 
     wait_until(is_withdrawn, 20, "the opt-out in the ledger")
-    requests.post(form, data={"name": "Bo Karlsson", "email": "BO@mail.example", "newsletter": "yes"}, timeout=10)
+    requests.post(
+        form, data={"name": "Bo Karlsson", "email": "BO@mail.example", "newsletter": "yes"}, timeout=10
+    )
     wait_until(muster.is_drained, 15)
 
     entries = muster.journal(email="bo@mail.example")
-    asked = [note["is_subscribing"] for entry in entries for note in entry["notes"] if note["email"] == "bo@mail.example"]
+    asked = [
+        note["is_subscribing"]
+        for entry in entries
+        for note in entry["notes"]
+        if note["email"] == "bo@mail.example"
+    ]
     assert "unsubscribed" == muster.members()["bo@mail.example"]["status"]
     assert 1 == sum(asked)
     assert is_withdrawn()
@@ -139,7 +174,15 @@ def test_a_contact_that_did_not_change_costs_no_call(muster, form):
     calls = muster.calls()
 
     requests.post(form, data={"email": "ana.lopez@mail.example"}, timeout=10)
-    wait_until(lambda: muster.select("SELECT count(*) FROM deliveries WHERE received_at > now() - interval '5 seconds' AND settled_at IS NOT NULL") != [(0,)], 15)
+    wait_until(
+        lambda: (
+            muster.select(
+                "SELECT count(*) FROM deliveries WHERE received_at > now() - interval '5 seconds' AND settled_at IS NOT NULL"
+            )
+            != [(0,)]
+        ),
+        15,
+    )
     wait_until(muster.is_drained, 15)
 
     assert calls == muster.calls()
