@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
-from integrations.kit.contract import Client, EnrichError, SourceConfig, Unreadable
+from integrations.kit.base import BaseSource
+from integrations.kit.contract import Client, EnrichError, Source, SourceConfig, Unreadable
 from integrations.kit.dial import (
     Deadline,
     PinnedAdapter,
@@ -54,25 +55,35 @@ _HTTP_OK, _FIRST_REDIRECT, _FIRST_ERROR, _FIRST_SERVER_ERROR = 200, 300, 400, 50
 ErrorOutcomes = Mapping[tuple[int, int | None], str]
 
 
-class ApiSource(Protocol):
-    """The part of a source that says where its API is (kit.base.BaseSource has it)."""
+def client_for(source: Source, config: SourceConfig) -> Client:
+    """The client for one configured source: its platform's host, or the stand-in its settings name.
 
-    api_host: str
-    api_base_setting: str
-    api_error_outcomes: ErrorOutcomes
+    Never raises: with a setting that cannot be used, the client says so when it is asked for something.
+    """
+    base_setting = source.api_base_setting if isinstance(source, BaseSource) else ""
+    outcomes = source.api_error_outcomes if isinstance(source, BaseSource) else {}
+    try:
+        return make_client(source.api_host, config.settings.get(base_setting, ""), error_outcomes=outcomes)
+    except EnrichError as error:
+        return RefusingClient(error)
 
 
-def client_for(source: ApiSource, config: SourceConfig) -> Client:
-    """The client for one configured source: its platform's host, or the stand-in its settings name."""
-    base_url = config.settings.get(source.api_base_setting, "") if source.api_base_setting else ""
-    return make_client(source.api_host, base_url, error_outcomes=source.api_error_outcomes)
+class RefusingClient:
+    """What a source gets whose configuration leads nowhere: the same refusal for every question."""
+
+    def __init__(self, refusal: EnrichError) -> None:
+        self._refusal = refusal
+
+    def get_json(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:  # noqa: ARG002
+        """The refusal, made anew so that no trace of an earlier one hangs on it."""
+        raise EnrichError(self._refusal.outcome, self._refusal.reason, self._refusal.hint)
 
 
 def make_client(
     host: str, base_url_override: str = "", *, error_outcomes: ErrorOutcomes | None = None
 ) -> Client:
     """A client for https://<host>, or for a stand-in on this machine (http on a loopback address, nothing else)."""
-    if base_url_override and not _LOOPBACK_BASE.fullmatch(base_url_override):
+    if not is_stand_in(base_url_override):
         raise EnrichError(
             "invalid",
             "the base URL for the API is not on this machine",
@@ -82,6 +93,11 @@ def make_client(
     return HostClient(
         base_url, is_loopback_allowed=bool(base_url_override), error_outcomes=error_outcomes or {}
     )
+
+
+def is_stand_in(base_url: str) -> bool:
+    """Whether a setting may replace the platform's address: empty, or http on this machine."""
+    return not base_url or bool(_LOOPBACK_BASE.fullmatch(base_url))
 
 
 class HostClient:

@@ -30,7 +30,7 @@ GRAPH_ERRORS: Mapping[tuple[int, int | None], str] = {
     (368, None): "waiting_enrich",  # temporarily blocked
     (613, None): "waiting_enrich",  # custom rate limit
 }
-_VERSION = re.compile(r"v\d{1,3}\.\d{1,2}")
+_VERSION = re.compile(r"v\d{1,3}\.\d{1,2}", re.ASCII)
 _LEAD_ID = re.compile(r"[0-9]{1,32}", re.ASCII)
 # What the "Lead Ads Testing Tool" of Meta fills in.
 _TEST_VALUE = re.compile(r"<test lead: dummy data for .*>", re.DOTALL)
@@ -44,7 +44,7 @@ def fetch_lead(event: Event, token: str, version: str, client: Client) -> Event:
         raise EnrichError(
             "invalid", "the lead's id is no number", "Meta's ids are digits; check who posts here."
         )
-    if not _VERSION.fullmatch(version):
+    if not is_version(version):
         raise EnrichError("invalid", "the Graph API version is no version", "Write it like v25.0.")
     answer = client.get_json(
         f"/{version}/{lead_id}", {"fields": FIELDS}, {"Authorization": f"Bearer {token}"}
@@ -56,6 +56,11 @@ def fetch_lead(event: Event, token: str, version: str, client: Client) -> Event:
     content = read_lead(answer, event)
     occurred_at = find_time(answer.get("created_time")) or event.occurred_at
     return replace(event, content=content, occurred_at=occurred_at, needs_enrich=False)
+
+
+def is_version(text: str) -> bool:
+    """Whether it is a version of the Graph API, such as v25.0 (it becomes part of a path)."""
+    return bool(_VERSION.fullmatch(text))
 
 
 def read_lead(answer: Mapping[str, Any], event: Event) -> dict[str, Any]:

@@ -17,15 +17,17 @@ from integrations.kit.contract import (
     SourceConfig,
     Split,
 )
+from integrations.kit.fetch import is_stand_in
 from integrations.kit.signing import Check, HmacScheme, Prefixed, is_same_token
 from integrations.meta_leads.changes import split_changes
-from integrations.meta_leads.leads import GRAPH_ERRORS, fetch_lead
+from integrations.meta_leads.leads import GRAPH_ERRORS, fetch_lead, is_version
 
 _SIGNATURE = HmacScheme(
     secret="app_secret",  # noqa: S106 -- the name of a setting
     header="x-hub-signature-256",
     layout=Prefixed("sha256="),
 )
+_VERSION = "v25.0"
 _MISSING = "the source has no page token, so leads cannot be fetched"
 _MISSING_HINT = "Make a long-lived Page token and set it on the source as page_token."
 
@@ -69,7 +71,7 @@ class MetaLeads(BaseSource):
             "graph_version",
             "Graph API version",
             "Such as v25.0; Meta retires versions after about two years.",
-            default="v25.0",
+            default=_VERSION,
         ),
         Setting(
             "graph_base_url",
@@ -99,7 +101,7 @@ class MetaLeads(BaseSource):
 
     def enrich(self, event: Event, config: SourceConfig, client: Client) -> Event:
         """The lead's answers, with each current token until one is accepted."""
-        version = config.settings.get("graph_version") or "v25.0"
+        version = config.settings.get("graph_version") or _VERSION
         refusal = EnrichError("blocked_credentials", _MISSING, _MISSING_HINT)
         for token in config.secrets.get("page_token", ()):
             try:
@@ -109,6 +111,23 @@ class MetaLeads(BaseSource):
                     raise
                 refusal = error
         raise refusal
+
+    def list_config_problems(self, config: SourceConfig) -> tuple[str, ...]:
+        """What keeps leads from coming in, or from being fetched."""
+        problems = list(super().list_config_problems(config))
+        if not any(config.secrets.get("verify_token", ())):
+            problems.append(
+                "Verify token is not set; Meta cannot check the address, so the webhook cannot be saved."
+            )
+        if not any(config.secrets.get("page_token", ())):
+            problems.append("Page access token is not set; leads come in and wait, none can be fetched.")
+        if not is_version(config.settings.get("graph_version") or _VERSION):
+            problems.append("Graph API version is no version; write it like v25.0.")
+        if not is_stand_in(config.settings.get("graph_base_url", "")):
+            problems.append(
+                "Graph API address may only be http://127.0.0.1:<port>; leave it empty otherwise."
+            )
+        return tuple(problems)
 
 
 source = MetaLeads()

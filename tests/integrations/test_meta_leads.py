@@ -183,7 +183,7 @@ def test_an_address_elsewhere_is_refused_when_it_is_asked_and_named_before() -> 
     with pytest.raises(EnrichError, match="not on this machine") as caught:
         source.enrich(thin("17"), config, client_for(source, config))
 
-    assert "invalid" == caught.value.outcome
+    assert caught.value.outcome == "invalid"
     assert [text for text in source.list_config_problems(config) if "Graph API address" in text]
 
 
