@@ -104,13 +104,12 @@ def _where(is_embedded: bool) -> str:
 
 
 def prepare_database(settings: Settings) -> None:
-    """The schema of this version, and the local Mailchimp's audience on the first start without a key."""
+    """The schema of this version, the destination of these settings, and without a key the simulator's audience."""
     engine = make_engine(settings.postgres_url, pool_size=1)
     try:
         revision = migrate(engine)
-        if settings.is_simulated:
-            with transaction(make_sessions(engine)) as session:
-                ensure_simulated_audience(session, settings)
+        with transaction(make_sessions(engine)) as session:
+            ensure_simulated_audience(session, settings, open_box(settings))
     finally:
         engine.dispose()
     say(f"  schema     at revision {revision}")
@@ -120,7 +119,7 @@ def start_programs(settings: Settings, supervisor: Supervisor) -> None:
     """Web, workers, sweep, and the local Mailchimp: side by side, until each is ready."""
     specs = program_specs(settings)
     supervisor.start(specs)
-    for spec in specs:
+    for spec in () if supervisor.is_stopping else specs:
         say(f"  {spec.name:<10} process {supervisor.pid_of(spec.name)}{_address_of(spec.name, settings)}")
 
 
