@@ -12,18 +12,22 @@ from dataclasses import dataclass
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.audiences.rounds import list_due_pulls, probe_paused_destinations, register_webhooks
+from app.audiences.gate import list_audiences_to_pull
+from app.audiences.hooks import ensure_webhook
 from app.core.bell import ring_now
 from app.core.config import Settings
 from app.core.log import get_log
 from app.core.runtime import Runtime, keep_runtime
 from app.jobs.drain import drain_enrich, drain_inbox
+from app.jobs.job import get_connections
 from app.jobs.sync import pull_audience, push_audience
 from app.jobs.waiting import Waiting, list_waiting
+from app.sources.pause import try_paused_sources
 from app.worker import Beats
 
 SWEEP_SECONDS = 1.0
 ROUND_SECONDS = 30.0
+UNSETTLED_SECONDS = 2.0  # while something is still missing
 
 JOBS: dict[str, Callable[..., None]] = {
     "inbox": drain_inbox,
@@ -67,7 +71,7 @@ def sweep_once(runtime: Runtime) -> list[Waiting]:
 
 @dataclass
 class Rounds:
-    """What is looked after every half minute: pulls that are due, webhooks, paused destinations."""
+    """What is looked after less often: pulls that are due, webhooks that are missing, sources that are paused."""
 
     runtime: Runtime
     next_at: float = 0.0
@@ -76,26 +80,33 @@ class Rounds:
         """Do the rounds when it is time; a failure in one is logged and comes again with the next round."""
         if time.monotonic() < self.next_at:
             return
-        self.next_at = time.monotonic() + ROUND_SECONDS
-        for work in (self._pulls, self._webhooks, self._paused):
+        is_settled = True
+        for work in (self._webhooks, self._pulls, self._paused):
             try:
-                work()
+                is_settled &= work()
             except SQLAlchemyError:
                 raise
             except Exception as error:  # noqa: BLE001 - the outermost loop of a round; the others go on
+                is_settled = False
                 log.warning("sweep.round_failed", round=work.__name__.strip("_"), error=type(error).__name__)
+        self.next_at = time.monotonic() + (ROUND_SECONDS if is_settled else UNSETTLED_SECONDS)
 
-    def _pulls(self) -> None:
+    def _webhooks(self) -> bool:
+        return ensure_webhook(
+            self.runtime.sessions, self.runtime.settings, self.runtime.box, get_connections()
+        )
+
+    def _pulls(self) -> bool:
         with self.runtime.transaction() as session:
-            due = list_due_pulls(session)
+            due = list_audiences_to_pull(session)
         for audience_id in due:
             try:
                 ring_now(self.runtime.redis, "pull", audience_id)
             except (RedisError, OSError):
                 pull_audience(audience_id)
+        return True
 
-    def _webhooks(self) -> None:
-        register_webhooks(self.runtime)
-
-    def _paused(self) -> None:
-        probe_paused_destinations(self.runtime)
+    def _paused(self) -> bool:
+        with self.runtime.transaction() as session:
+            try_paused_sources(session)
+        return True

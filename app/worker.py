@@ -6,6 +6,7 @@ from typing import Self
 
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
+from rq.worker import DequeueStrategy
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.config import Settings
@@ -66,4 +67,5 @@ def run_worker(settings: Settings, queues: Sequence[str] = QUEUES) -> None:
         log_job_description=False,
     )
     with Beats(runtime, "worker"):
-        worker.work(logging_level="WARNING")
+        # Each queue in turn, so that a long list in one keeps nobody waiting in another.
+        worker.work(logging_level="WARNING", dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
