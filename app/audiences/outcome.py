@@ -68,8 +68,8 @@ def from_member(
     has_tags = {tag.casefold() for tag in operation.tags} == {tag.casefold() for tag in tags}
     opt_out = "" if is_ours else OPT_OUT_METHODS.get(state.status, "")
     # Anybody found out of the audience is planned once more, which notes the reason without a call.
-    is_done = is_ours or (has_tags and state.status in REACHABLE_THERE)
-    return Outcome(operation.contact_id, "done" if is_done else "again", write, opt_out=opt_out, state=state)
+    is_whole = has_tags and bool(operation.pushed_hash) and state.status in REACHABLE_THERE
+    return Outcome(operation.contact_id, "done" if is_ours or is_whole else "again", write, opt_out=opt_out, state=state)
 
 
 def from_tags(operation: Operation) -> Outcome:
