@@ -7,7 +7,6 @@ from typing import Any
 from integrations.kit.contract import Unreadable
 from integrations.kit.form_names import nest
 from integrations.kit.multipart import Part, media_type, read_parts
-from integrations.kit.strict_json import safe_text
 
 MAX_FIELDS = 500
 
@@ -107,7 +106,8 @@ def _guessed(pairs: list[tuple[bytes, bytes]]) -> str:
 
 
 def _text(raw: bytes, charset: str) -> str:
-    return safe_text(raw.decode(charset, errors="replace"))
+    # No codec of the table makes lone surrogates, so U+0000 is all that PostgreSQL could not hold.
+    return raw.decode(charset, errors="replace").replace("\x00", "\ufffd")
 
 
 def _files(parts: tuple[Part, ...], charset: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ def find_time(value: Any) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        if isinstance(value, str) and not value.strip().isdecimal():
+        if isinstance(value, str) and not (value.isascii() and value.strip().isdecimal()):
             return _iso(value.strip())
         return _unix(float(value))
     except (ValueError, OverflowError, OSError):
