@@ -129,12 +129,7 @@ class WebhookSender:
         self._counts: Counter[str] = Counter()
         self._problems: deque[str] = deque(maxlen=50)
         self._random = random.Random(11)  # noqa: S311 - jitter
-        self._threads = [
-            threading.Thread(target=self._run, name=f"webhooks-{number}", daemon=True)
-            for number in range(THREAD_COUNT)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
 
     def post(self, happening: Happening) -> None:
         body = form_body(happening.kind, happening.at, happening.fields)
@@ -161,6 +156,10 @@ class WebhookSender:
                 heapq.heappop(self._due)
                 self._counts["dropped"] += 1
             heapq.heappush(self._due, delivery)
+            while len(self._threads) < THREAD_COUNT and not self._is_closing:
+                thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+                self._threads.append(thread)
+                thread.start()
             self._condition.notify()
 
     def _next(self) -> _Delivery | None:

@@ -1,0 +1,107 @@
+"""The error table: what Mailchimp's words mean, and what is done about them."""
+
+import pickle
+
+import pytest
+
+from integrations.mailchimp.problems import (
+    RULES,
+    UNKNOWN_OUTCOME,
+    FieldError,
+    MailchimpProblem,
+    classify,
+    classify_batch_error,
+    problem_from_answer,
+)
+
+WORDS = [
+    (400, "Member Exists", "ada@people.example is already a list member. Use PUT ...", "member_exists", "rekey"),
+    (400, "Member In Compliance State", "ada@people.example is in a compliance state", "compliance", "opt_out"),
+    (400, "Forgotten Email Not Subscribed", "was permanently deleted", "forgotten", "hosted_form"),
+    (400, "Invalid Resource", "x looks fake or invalid, please enter", "fake_address", "reject_address"),
+    (400, "Invalid Resource", "Please provide a valid email address.", "fake_address", "reject_address"),
+    (400, "Invalid Resource", "x has signed up to a lot of lists very", "too_many_signups", "retry_tomorrow"),
+    (400, "Invalid Resource", "Your merge fields were invalid.", "bad_merge_field", "drop_fields"),
+    (400, "Invalid Resource", "The resource submitted could not be validated.", "bug", "give_up"),
+    (400, "JSON Parse Error", "We encountered an unspecified JSON parsing error.", "bug", "give_up"),
+    (401, "API Key Invalid", "Your API key may be invalid", "credentials", "pause"),
+    (401, "API Key Missing", "Your request did not include an API key.", "credentials", "pause"),
+    (403, "Forbidden", "You don't have permission", "credentials", "pause"),
+    (403, "User Disabled", "This account has been deactivated.", "credentials", "pause"),
+    (404, "Resource Not Found", "The requested resource could not be found.", "not_found", "gone"),
+    (405, "Method Not Allowed", "Can not archive a contact that is bounced", "refused_archive", "done"),
+    (405, "Method Not Allowed", "The requested method is not allowed", "bug", "give_up"),
+    (414, "Too Long", "", "bug", "give_up"),
+    (429, "Too Many Requests", "You have exceeded the limit", "throttled", "slow_down"),
+    (500, "Internal Server Error", "An unexpected internal error", "outage", "retry"),
+    (503, "Compliance Related", "This method has been disabled.", "disabled", "pause"),
+    (504, "", "", "outage", "retry"),
+]
+
+
+@pytest.mark.parametrize(("status", "title", "detail", "kind", "action"), WORDS)
+def test_mailchimps_words_have_a_kind_and_an_action(status, title, detail, kind, action):
+    found = classify(status, title, detail)
+
+    assert (kind, action) == (found.kind, found.action)
+    assert found.sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(403, "throttled"), (429, "throttled"), (404, "bad_answer"), (502, "outage"), (503, "outage"), (302, "bad_answer")],
+)
+@pytest.mark.parametrize("body", ["", "<html><h1>Access Denied</h1></html>"])
+def test_an_answer_without_json_is_classified_by_its_status_alone(status, kind, body):
+    assert kind == problem_from_answer(status, body, "GET /ping").kind
+
+
+def test_every_status_has_a_rule():
+    without = [
+        (status, is_json)
+        for status in range(100, 600)
+        for is_json in (True, False)
+        if not any(rule.fits(status, "Anything", "at all", is_json) for rule in RULES)
+    ]
+
+    assert [] == without
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "field", "kind"),
+    [
+        ("ERROR_CONTACT_EXISTS", "x is already a list member, do you want to update?", "", "member_exists"),
+        ("ERROR_GENERIC", "x is in a compliance state due to unsubscribe", "", "compliance"),
+        ("ERROR_GENERIC", "x was permanently deleted and cannot be re-imported.", "", "forgotten"),
+        ("ERROR_GENERIC", "x looks fake or invalid, please enter a real email address.", "", "fake_address"),
+        ("ERROR_GENERIC", "Your merge fields were invalid.", "LNAME", "bad_merge_field"),
+        ("ERROR_GENERIC", "LNAME must be provided - Please enter a value", "LNAME", "bad_merge_field"),
+        ("ERROR_GENERIC", "something new", "", "bug"),
+    ],
+)
+def test_entries_of_a_batch_are_classified_by_code_then_text_then_field(code, text, field, kind):
+    assert kind == classify_batch_error(code, text, field).kind
+
+
+def test_a_problem_survives_pickling():
+    problem = MailchimpProblem(UNKNOWN_OUTCOME, None, "Timeout", "", (FieldError("LTV", "no"),), "abc", "GET /ping")
+
+    copy = pickle.loads(pickle.dumps(problem))
+
+    assert (problem.args, problem.kind, str(problem)) == (copy.args, copy.kind, str(copy))
+
+
+def test_a_problems_text_names_fields_and_request_but_no_person():
+    body = {
+        "title": "Member Exists",
+        "status": 400,
+        "detail": "ada@people.example is already a list member.",
+        "instance": "req-1",
+        "errors": [{"field": "LTV", "message": "ada@people.example"}],
+    }
+
+    problem = problem_from_answer(400, body, "PUT /lists/{list_id}/members/{subscriber_hash}")
+
+    assert "ada@" not in str(problem)
+    assert str(problem).endswith("fields: LTV; request req-1")
+    assert "ada@people.example is already a list member." == problem.detail
