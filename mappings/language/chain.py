@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mappings.language.calls import StepCall
-from mappings.language.paths import Scope, compile_path, is_blank
+from mappings.language.paths import Path, Reader, Scope, compile_path, is_blank
 from mappings.language.problems import Refused
 from mappings.language.steps.declare import CASTS, as_list, as_text, fits
 from mappings.language.steps.registry import STEPS
@@ -18,12 +18,24 @@ _NUMBERS = (int, float, bool)
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What a link is made of, for `generate`: `run(cast(value), *arguments[, what stands at beside])` gives `gives`."""
+
+    run: Callable[..., Any]
+    cast: Callable[[Any], Any] | None
+    arguments: tuple[Any, ...]
+    beside: Path | None
+    gives: str
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """One step of a chain, its input check included. With `needs_scope` it is called with the scope besides."""
 
     label: str
     call: Callable[..., Any]
     needs_scope: bool = False
+    parts: Parts | None = None
 
     def run(self, value: Any, scope: Scope) -> Any:
         """The value after this step."""
@@ -70,34 +82,25 @@ def _mismatch(name: str, takes: str, kind: str) -> Refused:
 
 
 def _link(call: StepCall, cast: Callable[[Any], Any] | None) -> Link:
-    step, prepared = call.step, call.prepared
+    step = call.step
     if step.name == "each":
         return _each_link(call)
+    parts = Parts(step.run, cast, () if step.prepare is None else (call.prepared,), call.beside, step.gives)
     if call.beside is not None:
-        return _reading_link(call, cast)
-    if step.prepare is None:
-        run = step.run
-    else:
-        full = step.run
-
-        def run(value: Any) -> Any:
-            return full(value, prepared)
-
-    return Link(step.name, run if cast is None else _after(cast, run))
+        return Link(step.name, _reading(parts, compile_path(call.beside)), needs_scope=True, parts=parts)
+    return Link(step.name, _calling(parts), parts=parts)
 
 
-def _after(cast: Callable[[Any], Any], run: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: run(cast(value))
+def _calling(parts: Parts) -> Callable[[Any], Any]:
+    run, cast, arguments = parts.run, parts.cast, parts.arguments
+    if cast is None:
+        return lambda value: run(value, *arguments)
+    return lambda value: run(cast(value), *arguments)
 
 
-def _reading_link(call: StepCall, cast: Callable[[Any], Any] | None) -> Link:
-    run, prepared = call.step.run, call.prepared
-    read = compile_path(call.beside) if call.beside else None
-
-    def reading(value: Any, scope: Scope) -> Any:
-        return run(cast(value) if cast else value, prepared, read(scope) if read else None)
-
-    return Link(call.step.name, reading, needs_scope=True)
+def _reading(parts: Parts, read: Reader) -> Callable[[Any, Scope], Any]:
+    run, cast, arguments = parts.run, parts.cast, parts.arguments
+    return lambda value, scope: run(cast(value) if cast else value, *arguments, read(scope))
 
 
 def _each_link(call: StepCall) -> Link:
@@ -122,9 +125,14 @@ def tidy_text(value: Any) -> str:
 def tidy_list(value: Any) -> list[str]:
     """The end of every list field: texts, trimmed, the blank and the repeated ones dropped."""
     texts = [tidy_text(entry) for entry in as_list(value) if not is_blank(entry)]
-    found = [text for text in dict.fromkeys(texts) if text]
-    if len(found) > MAX_LIST:
-        raise Refused("too_long", f"A list has at most {MAX_LIST} entries.")
+    return tidy_texts([text for text in texts if text])
+
+
+def tidy_texts(texts: list[str]) -> list[str]:
+    """The end of a list field whose entries are trimmed texts already."""
+    found = list(dict.fromkeys(texts))
+    if len(found) > MAX_LIST or max(map(len, found), default=0) > MAX_FIELD_TEXT:
+        raise Refused("too_long", f"A list has at most {MAX_LIST} entries of {MAX_FIELD_TEXT} characters.")
     return found
 
 
@@ -133,9 +141,10 @@ _FINISHING_STEPS = {"integer": "integer", "number": "decimal", "boolean": "truth
 
 def _finish(kind: str, wanted: str, index: int) -> Link | None:
     if wanted == "text" and fits(kind, "text") != "no":
-        return Link("", tidy_text)
+        return Link("", tidy_text, parts=Parts(tidy_text, None, (), None, "text"))
     if wanted == "list" and fits(kind, "list") != "no":
-        return Link("", tidy_list)
+        tidy = tidy_texts if kind == "texts" else tidy_list
+        return Link("", tidy, parts=Parts(tidy, None, (), None, "texts"))
     if fits(kind, wanted) == "yes":
         return None
     step = STEPS.get(_FINISHING_STEPS.get(wanted, wanted))

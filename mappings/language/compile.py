@@ -9,15 +9,26 @@ from mappings.language.consent import compile_consent
 from mappings.language.document import ConsentRule, Document, FieldRule, IdentityRule
 from mappings.language.event import EventInfo
 from mappings.language.fields import FieldDictionary, default_fields
+from mappings.language.frozen import quick_maker
+from mappings.language.generate import generate_run
 from mappings.language.patch import ContactPatch, MappingResult, Problem
 from mappings.language.paths import Reader, Scope, compile_path
 from mappings.language.problems import MappingError
-from mappings.language.rules import Draft, Program, Rejected, compile_field, compile_identity, compile_tags
+from mappings.language.rules import (
+    Draft,
+    Program,
+    Rejected,
+    Run,
+    compile_field,
+    compile_identity,
+    compile_tags,
+)
 from mappings.language.when import Holds, compile_condition
 
 __all__ = ["CompiledMapping", "EventInfo", "compile_mapping"]
 
 MAX_EACH = 1_000
+_make_patch, _make_result = quick_maker(ContactPatch), quick_maker(MappingResult)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +42,11 @@ class CompiledMapping:
     holds: Holds | None
     erases: Holds | None
     each: Reader | None
+    run: Run  # all programs in a row
 
     def apply(self, content: Mapping[str, Any], event: EventInfo) -> MappingResult:
         """What one event becomes: patches, a reason to ignore it, or the problem that rejects it."""
-        if not isinstance(content, Mapping):
+        if content.__class__ is not dict and not isinstance(content, Mapping):
             return MappingResult(
                 rejected=Problem(
                     "", "not_an_object", "The event's content is no object.", "See the raw delivery."
@@ -50,16 +62,18 @@ class CompiledMapping:
             return self._apply_each(scope)
         draft = Draft()
         try:
-            return MappingResult((self._patch(scope, draft),), tuple(draft.warnings))
+            result: MappingResult = _make_result(
+                (self._patch(scope, draft),), tuple(draft.warnings), None, ""
+            )
         except Rejected as rejected:
             return MappingResult(warnings=tuple(draft.warnings), rejected=rejected.problem)
+        return result
 
     def _patch(self, scope: Scope, draft: Draft) -> ContactPatch:
-        for program in self.programs:
-            program.run(scope, draft)
+        self.run(scope, draft)
         if not draft.identities:
             raise Rejected(_nobody(draft))
-        return ContactPatch(
+        patch: ContactPatch = _make_patch(
             tuple(draft.identities),
             draft.fields,
             tuple(draft.tags_added),
@@ -69,6 +83,7 @@ class CompiledMapping:
             self.document.summary,
             self.erases is not None and self.erases(scope),
         )
+        return patch
 
     def _apply_each(self, scope: Scope) -> MappingResult:
         path = self.document.each.text if self.document.each else ""
@@ -131,6 +146,7 @@ def compile_mapping(document: Document, fields: FieldDictionary | None = None) -
         compile_condition(document.when),
         compile_condition(document.erase),
         compile_path(document.each) if document.each else None,
+        generate_run(programs),
     )
 
 

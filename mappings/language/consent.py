@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from mappings.language.chain import Mismatch, build_chain
 from mappings.language.document import ConsentRule
+from mappings.language.frozen import quick_maker
 from mappings.language.patch import ConsentEvidence, Problem
 from mappings.language.paths import Scope, compile_first_present, compile_path, is_blank
 from mappings.language.problems import Refused, quoted
@@ -20,6 +21,7 @@ from mappings.language.when import compile_condition
 
 Answer = Literal["given", "withdrawn"]
 MAX_WORDING = 2_000
+_make_evidence = quick_maker(ConsentEvidence)
 
 
 def compile_consent(rule: ConsentRule, problems: list[Problem]) -> Program | None:
@@ -49,7 +51,7 @@ def compile_consent(rule: ConsentRule, problems: list[Problem]) -> Program | Non
         address = read_address(scope, draft)
         if address is None and verdict == "given":
             return  # whose consent it would be is not known; the warning says so
-        evidence = ConsentEvidence(
+        evidence = _make_evidence(
             rule.channel,
             rule.purpose,
             verdict,
@@ -64,7 +66,7 @@ def compile_consent(rule: ConsentRule, problems: list[Problem]) -> Program | Non
 
     paths = (*rule.paths, *rule.wording_from, rule.at, rule.address_from)
     texts = tuple(path.text for path in paths if path is not None)
-    return Program(rule.place, f"consent:{rule.channel}/{rule.purpose}", texts, run, read, chain, answer)
+    return Program(rule.place, f"consent:{rule.channel}/{rule.purpose}", texts, run, read, chain)
 
 
 def _verdict(rule: ConsentRule, raw: Any, ask: Callable[[], Answer | None], draft: Draft) -> Answer | None:
@@ -161,7 +163,7 @@ def _time_reader(rule: ConsentRule) -> Callable[[Scope, Draft], datetime | None]
 
 
 def _address_reader(rule: ConsentRule) -> Callable[[Scope, Draft], str | None]:
-    """ "" = every address of the patch; None = an address is named, but cannot be read."""
+    """Empty text = every address of the patch; None = an address is named, but cannot be read."""
     if rule.address_from is None:
         return lambda _scope, _draft: ""
     read = compile_path(rule.address_from)

@@ -31,7 +31,7 @@ STAR = Star()
 Part = str | int | Star
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scope:
     """Where paths start: the content, or inside `each` the one entry (`here`); the whole content (`root`)."""
 

@@ -1,7 +1,7 @@
 """Field, identity and tag rules as functions that add to a draft of a contact patch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mappings.language.chain import Chain, Mismatch, build_chain, tidy_text
@@ -16,16 +16,18 @@ from mappings.language.steps.text import searchable
 from mappings.language.when import compile_condition
 
 
-@dataclass(slots=True)
 class Draft:
     """A contact patch while rules add to it."""
 
-    fields: dict[str, Any] = field(default_factory=dict)
-    identities: list[Identity] = field(default_factory=list)
-    tags_added: list[str] = field(default_factory=list)
-    tags_removed: list[str] = field(default_factory=list)
-    consents: list[ConsentEvidence] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
+    __slots__ = ("consents", "fields", "identities", "tags_added", "tags_removed", "warnings")
+
+    def __init__(self) -> None:
+        self.fields: dict[str, Any] = {}
+        self.identities: list[Identity] = []
+        self.tags_added: list[str] = []
+        self.tags_removed: list[str] = []
+        self.consents: list[ConsentEvidence] = []
+        self.warnings: list[Problem] = []
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict, not a fault
@@ -49,7 +51,11 @@ class Program:
     run: Run
     read: Reader | None = None
     chain: Chain | None = None
-    finish: Callable[[Any], Any] | None = None  # the checks after the chain
+    rule: FieldRule | None = None
+    store: Callable[[Any, Scope, Draft], None] | None = None
+    identity_kind: str | None = (
+        None  # "": a plain field; a kind: stored as an identity too, unscoped; None: more to it
+    )
 
 
 def compile_field(rule: FieldRule, dictionary: FieldDictionary, problems: list[Problem]) -> Program | None:
@@ -127,10 +133,11 @@ def _field_program(rule: FieldRule, entry: FieldEntry, chain: Chain) -> Program:
     finish = _checker(rule)
     store = _store(rule, entry)
     guard = compile_condition(rule.when)
-    default, convert = _default(rule, entry), chain.run
+    default, convert, name = _default(rule, entry), chain.run, rule.to
 
     def run(scope: Scope, draft: Draft) -> None:
-        if guard is not None and not guard(scope):
+        # Rules run from top to bottom; the first that yields a value for a field wins.
+        if name in draft.fields or (guard is not None and not guard(scope)):
             return
         raw = read(scope)
         if raw is None or is_blank(raw):
@@ -147,10 +154,11 @@ def _field_program(rule: FieldRule, entry: FieldEntry, chain: Chain) -> Program:
             value = default
         if value is not None:
             store(value, scope, draft)
-        elif rule.is_required and rule.to not in draft.fields:
+        elif rule.is_required:
             raise Rejected(_missing(rule))
 
-    return Program(rule.place, rule.to, tuple(path.text for path in rule.paths), run, read, chain, finish)
+    kind = None if name == TAGS or entry.identity_scope else entry.identity
+    return Program(rule.place, name, _texts(rule.paths), run, read, chain, rule, store, kind)
 
 
 def _store(rule: FieldRule, entry: FieldEntry) -> Callable[[Any, Scope, Draft], None]:
@@ -162,9 +170,6 @@ def _store(rule: FieldRule, entry: FieldEntry) -> Callable[[Any, Scope, Draft], 
         )
 
     def store(value: Any, scope: Scope, draft: Draft) -> None:
-        # Rules run from top to bottom; the first that yields a value for a field wins.
-        if name in draft.fields:
-            return
         draft.fields[name] = value
         if kind:
             add_identity(draft, Identity(kind, value, scope.event.source if is_scoped else ""))
@@ -200,7 +205,7 @@ def _fail(rule: FieldRule, raw: Any, refused: Refused, draft: Draft) -> None:
     if rule.on_error == "reject":
         raise Rejected(problem)
     draft.warnings.append(problem)
-    if rule.on_error == "keep_raw" and rule.to not in draft.fields:
+    if rule.on_error == "keep_raw":
         kept = raw_text(raw)
         if kept:
             draft.fields[rule.to] = kept
@@ -237,7 +242,7 @@ def _passes(name: str, argument: Any, value: Any) -> bool:
     texts = [str(entry).lower() if isinstance(entry, bool) else as_text(entry) for entry in entries]
     if name == "one_of":
         return all(text in argument for text in texts)
-    return all(bool(argument.search(searchable(text))) for text in texts)
+    return not any(argument.search(searchable(text)) is None for text in texts)
 
 
 def compile_identity(rule: IdentityRule, problems: list[Problem]) -> Program | None:

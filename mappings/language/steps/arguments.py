@@ -1,6 +1,7 @@
 """Checks of step arguments, made once when a mapping is compiled; each raises Refused with a sentence."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from mappings.language.problems import Refused, suggestion
@@ -87,7 +88,10 @@ def choice_of(*words: str) -> Callable[[Any], str]:
 
 def word_key(text: str) -> str:
     """A word as it is compared: case, white space and punctuation do not count ("Do-Not-Email" = "do not email")."""
-    return (
-        " ".join("".join(c if c.isalnum() or c == "+" else " " for c in text.casefold()).split())
-        or text.strip()
-    )
+    return _word_key(text[:200])
+
+
+@lru_cache(maxsize=4_096)
+def _word_key(text: str) -> str:
+    letters = "".join(c if c.isalnum() or c == "+" else " " for c in text.casefold())
+    return " ".join(letters.split()) or text.strip()

@@ -16,13 +16,20 @@ from mappings.language.steps.languages import LANGUAGE_CODES, LANGUAGE_WORDS
 
 CACHED_COUNT = 16_384
 MAX_EMAIL = 254  # RFC 5321, and Mailchimp's own limit
+MAX_WRITTEN = 400  # with white space and mailto: around it
 MAX_PHONE = 60
 MAX_URL = 2_048
+MAX_COUNTRY = 80
 
 
 @lru_cache(maxsize=CACHED_COUNT)
-def _read_email(text: str) -> str | Refused:
+def _read_email(value: str) -> str | Refused:
     """The address, or why it is none; refusals are kept too, so that a repeated bad one costs nothing."""
+    text = value.strip(" \t\u00a0\ufeff\u200b\u2060")
+    if text[:7].lower() == "mailto:":
+        text = text[7:].partition("?")[0]
+    if len(text) > MAX_EMAIL:
+        return Refused("not_an_email", f"An e-mail address has at most {MAX_EMAIL} characters.")
     if any(unicodedata.category(character) == "Cc" for character in text):
         return Refused("not_an_email", "The address holds a line break or control character.")
     try:
@@ -53,21 +60,18 @@ def _read_email(text: str) -> str | Refused:
 )  # fmt: skip
 def email(value: str) -> str:
     """Checks an e-mail address; the person's spelling stays, only the domain is made small."""
-    text = value.strip(" \t\u00a0\ufeff\u200b\u2060")
-    if text[:7].lower() == "mailto:":
-        text = text[7:].partition("?")[0]
-    if len(text) > MAX_EMAIL:
+    if len(value) > MAX_WRITTEN:
         raise Refused("not_an_email", f"An e-mail address has at most {MAX_EMAIL} characters.")
-    found = _read_email(text)
+    found = _read_email(value)
     if isinstance(found, Refused):
         raise Refused(found.code, found.reason, found.hint)
     return found
 
 
 @lru_cache(maxsize=CACHED_COUNT)
-def _read_phone(text: str, region: str | None) -> str | Refused:
+def _read_phone(text: str, region: str | None, found: str | None) -> str | Refused:
     try:
-        number = phonenumbers.parse(text, region)
+        number = phonenumbers.parse(text.strip(), _found_region(found) or region)
     except phonenumbers.NumberParseException as error:
         needs_region = error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE
         hint = "Name the country: phone: GB, or phone: {region_from: country}." if needs_region else ""
@@ -104,17 +108,20 @@ def phone(value: str, region: str | None = None, found: Any = None) -> str:
     """Reads a telephone number and gives it as E.164 (+442079460958); an extension is dropped."""
     if len(value) > MAX_PHONE:
         raise Refused("not_a_phone", f"A telephone number has at most {MAX_PHONE} characters.")
-    number = _read_phone(value.strip(), _found_region(found) or region)
+    number = _read_phone(
+        value, region, found if found.__class__ is str and len(found) <= MAX_COUNTRY else None
+    )
     if isinstance(number, Refused):
         raise Refused(number.code, number.reason, number.hint)
     return number
 
 
-def _found_region(found: Any) -> str | None:
-    code = _country_code(found) if isinstance(found, str) else None
+def _found_region(found: str | None) -> str | None:
+    code = _country_code(found) if found else None
     return code if code in phonenumbers.SUPPORTED_REGIONS else None
 
 
+@lru_cache(maxsize=2_048)
 def _country_code(text: str) -> str | None:
     word = " ".join(text.replace(".", "").replace("-", " ").casefold().split())
     if len(word) == 2 and word.upper() in COUNTRIES:  # noqa: PLR2004 - ISO 3166 alpha-2
@@ -129,7 +136,7 @@ def _country_code(text: str) -> str | None:
 )  # fmt: skip
 def country(value: str) -> str:
     """Reads a country's name or code and gives its two letters (ISO 3166)."""
-    code = _country_code(value) if len(value) <= 80 else None  # noqa: PLR2004
+    code = _country_code(value) if len(value) <= MAX_COUNTRY else None
     if code is None:
         raise Refused(
             "not_a_country", "This country is not known.", "Use its English name or its two letters."

@@ -12,6 +12,7 @@ from mappings.language.problems import Refused
 WIDER: dict[str, str] = {
     "scalar": "any",
     "list": "any",
+    "texts": "list",  # a list of trimmed texts, none blank
     "object": "any",
     "text": "scalar",
     "number": "scalar",

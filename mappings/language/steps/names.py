@@ -1,6 +1,7 @@
 """Steps for people's names."""
 
 import re
+from functools import lru_cache
 
 from mappings.language.steps.declare import Example, Step, step
 
@@ -101,6 +102,7 @@ def _bare(word: str) -> str:
     return word.casefold().rstrip(".,")
 
 
+@lru_cache(maxsize=4_096)
 def split_name(text: str) -> tuple[str, str]:
     """(given names, family name) of a full name; either may be empty. Titles and degrees are left out."""
     before, comma, after = text.partition(",")

@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 import re
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -253,6 +254,7 @@ _CLASS_YEAR = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 UNKNOWN_YEARS = frozenset({1900, 0, 9999})
+MAX_CLASS_YEAR = 60
 
 
 @step(
@@ -265,17 +267,24 @@ def class_year(value: Any) -> int | None:
     if isinstance(value, bool):
         raise Refused("not_a_year", "true or false stands where a year is wanted.")
     text = value.strip() if isinstance(value, str) else number_text(value)
-    match = _CLASS_YEAR.match(text) if len(text) <= 60 else None  # noqa: PLR2004
-    if match is None:
-        raise Refused("not_a_year", "This is not a class year.", "1998, '98 and 1998 (MBA) are read.")
-    year = int(match[1])
-    if len(match[1]) == 2:  # noqa: PLR2004
-        year += 2000 if year <= LAST_SHORT_YEAR else 1900
-    if year in UNKNOWN_YEARS and len(match[1]) == 4:  # noqa: PLR2004
-        return None
-    if not 1850 <= year <= 2100:  # noqa: PLR2004
-        raise Refused("not_a_year", "A class year lies between 1850 and 2100.")
+    year = _class_year(text) if len(text) <= MAX_CLASS_YEAR else 0
+    if year == 0:
+        raise Refused(
+            "not_a_year", "This is not a class year.", "1998, '98 and 1998 (MBA) are read; 1850 to 2100."
+        )
     return year
+
+
+@lru_cache(maxsize=1_024)
+def _class_year(text: str) -> int | None:
+    """The year, None where the text says that it is unknown, 0 where it is no year."""
+    match = _CLASS_YEAR.match(text)
+    year = int(match[1]) if match else 0
+    if match and len(match[1]) == 2:  # noqa: PLR2004 - two digits
+        year += 2000 if year <= LAST_SHORT_YEAR else 1900
+    elif match and year in UNKNOWN_YEARS:
+        return None
+    return year if 1850 <= year <= 2100 else 0  # noqa: PLR2004
 
 
 STEPS: tuple[Step, ...] = (integer, decimal, truthy, date, datetime, epoch, birthday, class_year)
