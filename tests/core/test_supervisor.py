@@ -162,7 +162,7 @@ def grandchild_of(log: Path) -> int:
 
 def test_children_of_a_killed_process_do_not_live_on(supervisor, tmp_path):
     log = tmp_path / "logs" / "web.log"
-    supervisor.start([python("web", PARENT, is_ready=lambda: "child" in log.read_text())])
+    supervisor.start([python("web", PARENT, is_ready=lambda: log.read_text().endswith("\n"))])
     grandchild = grandchild_of(log)
     os.kill(supervisor.pid_of("web"), signal.SIGKILL)
 
