@@ -7,7 +7,7 @@
 - A withdrawal about the address that is to be written to is lifted only by a confirmation about that very address.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -97,16 +97,16 @@ def may_subscribe(evidence: Iterable[Evidence], channel: str, purpose: str, addr
 
 
 def decide_all(
-    evidence: Sequence[Evidence], addresses: dict[str, str]
+    evidence: Sequence[Evidence], address_of_kind: Callable[[str], str]
 ) -> dict[tuple[str, str], ConsentStatus]:
-    """Every (channel, purpose) that the ledger speaks of; `addresses` is kind -> the one that would be written to.
+    """Every (channel, purpose) that the ledger speaks of; `address_of_kind` answers the one that would be written to.
 
     A withdrawal of every purpose shows as the purpose "*" and in each purpose known for the channel.
     """
     pairs = {(line.channel, line.purpose) for line in evidence}
     statuses = {
         (channel, purpose): decide(
-            evidence, channel, purpose, addresses.get(CHANNEL_ADDRESS_KIND.get(channel, ""), "")
+            evidence, channel, purpose, address_of_kind(CHANNEL_ADDRESS_KIND.get(channel, ""))
         )
         for channel, purpose in pairs
     }

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contacts.derive import lock_contacts, rederive
+from app.contacts.drafts import derive_drafts, lock_drafts
 from app.contacts.ledger import derive_consents
 from app.contacts.survivorship import Dictionary
 from app.core.errors import ConflictError, InvalidError, NotFoundError
@@ -126,9 +126,9 @@ def merge(
     """
     if winner_id == loser_id:
         raise InvalidError(f"Contact {winner_id} cannot be merged with itself.", "Name two contacts.")
-    states = lock_contacts(session, (winner_id, loser_id))
+    drafts = lock_drafts(session, (winner_id, loser_id))
     for contact_id in (winner_id, loser_id):
-        _check_active(contact_id, states.get(contact_id))
+        _check_active(contact_id, drafts[contact_id].state if contact_id in drafts else None)
     moved = _snapshot(session, winner_id, loser_id)
     points = {"target": winner_id, "origin": loser_id}
     for name, statement in MOVES.items():
@@ -192,21 +192,22 @@ def _check_active(contact_id: int, state: str | None) -> None:
 
 
 def _check_open(session: Session, merge_id: int, winner_id: int, loser_id: int, *, is_undone: bool) -> None:
-    states = lock_contacts(session, (winner_id, loser_id))
+    drafts = lock_drafts(session, (winner_id, loser_id))
     if is_undone:
         raise ConflictError(f"Merge {merge_id} has been undone already.")
-    if states[winner_id] == "merged":
+    if drafts[winner_id].state == "merged":
         raise ConflictError(
             f"Contact {winner_id} was merged into another one after merge {merge_id}.",
             "Undo that merge first.",
         )
-    if "erased" in states.values():
+    if "erased" in (drafts[winner_id].state, drafts[loser_id].state):
         raise ConflictError(f"Merge {merge_id} cannot be undone: the person was erased.")
 
 
 def _derive(session: Session, contact_ids: tuple[int, ...], dictionary: Dictionary) -> None:
-    rederive(session, contact_ids, dictionary)
-    derive_consents(session, contact_ids)
+    drafts = lock_drafts(session, contact_ids).values()
+    derive_drafts(session, drafts, dictionary)
+    derive_consents(session, drafts)
 
 
 def _snapshot(session: Session, winner_id: int, loser_id: int) -> dict[str, Any]:

@@ -1,61 +1,47 @@
 """Write patches, identities and timeline entries of a batch, a few statements for all of it."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.contacts.arrivals import Arrival, Resolved
-from app.contacts.consent import CHANNEL_ADDRESS_KIND
+from app.contacts.bulk import copy_rows, draw_ids
+from app.contacts.consent import CHANNEL_ADDRESS_KIND, EVERY_PURPOSE
+from app.contacts.drafts import Draft
 from app.contacts.ledger import EvidenceRow
 from app.contacts.normalise import match_value
+from app.contacts.protect import Key
+from app.contacts.survivorship import StatedPatch
 from app.core.errors import InvalidError
-from mappings.language.patch import ConsentEvidence
+from mappings.language.patch import ConsentEvidence, ContactPatch
 
 # Timeline entries and evidence of an event are numbered: 32 numbers for each of its patches. Number 0 is the event
 # line, the others are its consents; those that a replay adds follow.
 SLOT_COUNT = 32
+NO_SLOT = (0, -1)  # of an admin's edit, which replaces nothing
 
-MAKE = text(
-    """
-    INSERT INTO contacts (id, created_at, updated_at)
-    SELECT id, now(), now() FROM unnest(CAST(:ids AS bigint[])) id
-    """
-)
 REPLAYED = text(
     """
-    SELECT event_id, ordinal, contact_id, identities FROM contact_patches WHERE event_id = ANY(CAST(:event_ids AS bigint[]))
+    SELECT event_id, ordinal, id, contact_id, identities FROM contact_patches
+    WHERE event_id = ANY(CAST(:event_ids AS bigint[]))
     """
 )
-KEEP = text(
+REPLACE = text(
     """
-    INSERT INTO contact_patches (contact_id, event_id, ordinal, source_id, mapping_version_id, trust, occurred_at,
-                                 received_at, fields, identities, tags_added, tags_removed)
-    SELECT contact_id, event_id, ordinal, source_id, mapping_version_id, trust, occurred_at,
-           received_at, fields, identities, tags_added, tags_removed
+    UPDATE contact_patches p
+    SET contact_id = r.contact_id, source_id = r.source_id, mapping_version_id = r.mapping_version_id, trust = r.trust,
+        occurred_at = r.occurred_at, received_at = r.received_at, fields = r.fields, identities = r.identities,
+        tags_added = r.tags_added, tags_removed = r.tags_removed
     FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-         AS r (contact_id bigint, event_id bigint, ordinal smallint, source_id bigint, mapping_version_id bigint,
-               trust integer, occurred_at timestamptz, received_at timestamptz, fields jsonb, identities jsonb,
-               tags_added text[], tags_removed text[])
-    ON CONFLICT (event_id, ordinal) DO UPDATE
-    SET contact_id = excluded.contact_id, source_id = excluded.source_id, trust = excluded.trust,
-        mapping_version_id = excluded.mapping_version_id, occurred_at = excluded.occurred_at,
-        received_at = excluded.received_at, fields = excluded.fields, identities = excluded.identities,
-        tags_added = excluded.tags_added, tags_removed = excluded.tags_removed
-    """
-)
-IDENTIFY = text(
-    """
-    INSERT INTO identities (kind, scope, match_value, given_value, is_matching, contact_id, source_id, event_id)
-    SELECT kind, scope, match_value, given_value, is_matching, contact_id, source_id, event_id
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-         AS r (kind text, scope text, match_value text, given_value text, is_matching boolean, contact_id bigint,
-               source_id bigint, event_id bigint)
-    ON CONFLICT (kind, scope, match_value, contact_id) DO NOTHING
-    RETURNING contact_id
+         AS r (id bigint, contact_id bigint, source_id bigint, mapping_version_id bigint, trust integer,
+               occurred_at timestamptz, received_at timestamptz, fields jsonb, identities jsonb, tags_added text[],
+               tags_removed text[])
+    WHERE p.id = r.id
     """
 )
 FORGET = text(
@@ -67,111 +53,150 @@ FORGET = text(
           SELECT FROM contact_patches p
           WHERE p.contact_id = i.contact_id
             AND p.identities @> jsonb_build_array(jsonb_build_array(i.kind, i.scope, i.match_value)))
-    RETURNING i.contact_id
+    RETURNING i.contact_id, i.kind, i.scope, i.match_value
     """
 )
-TELL = text(
+UNTELL = text(
     """
-    INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail, source_id, event_id, ordinal)
-    SELECT contact_id, occurred_at, kind, summary, detail, source_id, event_id, ordinal
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-         AS r (contact_id bigint, occurred_at timestamptz, kind text, summary text, detail jsonb, source_id bigint,
-               event_id bigint, ordinal smallint)
-    ON CONFLICT (event_id, ordinal) DO UPDATE
-    SET contact_id = excluded.contact_id, occurred_at = excluded.occurred_at, summary = excluded.summary,
-        detail = excluded.detail
+    DELETE FROM timeline_entries t
+    USING unnest(CAST(:event_ids AS bigint[]), CAST(:ordinals AS integer[])) AS r (event_id, ordinal)
+    WHERE t.event_id = r.event_id AND t.ordinal / :slot_count = r.ordinal
     """
 )
+PATCH_COLUMNS = (
+    "id", "contact_id", "event_id", "ordinal", "source_id", "mapping_version_id", "trust", "occurred_at",
+    "received_at", "fields", "identities", "tags_added", "tags_removed",
+)  # fmt: skip
+IDENTITY_COLUMNS = (
+    "kind", "scope", "match_value", "given_value", "is_matching", "contact_id", "source_id", "event_id",
+)  # fmt: skip
+TIMELINE_COLUMNS = (
+    "contact_id", "occurred_at", "kind", "summary", "detail", "source_id", "event_id", "ordinal",
+)  # fmt: skip
 
 VERDICT_WORDS = {"given": "Consent given", "withdrawn": "Opted out"}
+
+
+Slot = tuple[int, int]  # event id and ordinal: what names a patch for good
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """A patch that was kept before and is now replaced."""
 
+    patch_id: int
     contact_id: int
-    identities: tuple[tuple[str, str, str], ...]
+    keys: tuple[Key, ...]
 
 
-def make_contacts(session: Session, contact_ids: Collection[int]) -> None:
-    """Insert empty contacts under these ids."""
-    if contact_ids:
-        session.execute(MAKE, {"ids": sorted(contact_ids)})
+def slot_of(arrival: Arrival) -> Slot | None:
+    """None for an admin's edit, which nothing replaces."""
+    return None if arrival.event_id is None else (arrival.event_id, arrival.ordinal)
 
 
-def find_replayed(session: Session, found: Sequence[Resolved]) -> dict[tuple[int, int], Replayed]:
-    """The patches that this batch replaces: (event id, ordinal) -> what is there now."""
-    event_ids = [one.arrival.event_id for one in found if one.arrival.event_id is not None]
-    if not event_ids:
+def find_replayed(session: Session, found: Sequence[Resolved]) -> dict[Slot, Replayed]:
+    """The patches that this batch replaces."""
+    wanted = {slot for one in found if (slot := slot_of(one.arrival))}
+    if not wanted:
         return {}
-    wanted = {(one.arrival.event_id, one.arrival.ordinal) for one in found}
+    rows = session.execute(REPLAYED, {"event_ids": sorted({event_id for event_id, _ in wanted})})
     return {
-        (event_id, ordinal): Replayed(contact_id, tuple((k, s, v) for k, s, v in identities))
-        for event_id, ordinal, contact_id, identities in session.execute(REPLAYED, {"event_ids": event_ids})
+        (event_id, ordinal): Replayed(patch_id, contact_id, tuple(Key(*key) for key in identities))
+        for event_id, ordinal, patch_id, contact_id, identities in rows
         if (event_id, ordinal) in wanted
     }
 
 
-def keep_patches(session: Session, found: Sequence[Resolved]) -> None:
+def place_patches(
+    session: Session,
+    found: Sequence[Resolved],
+    drafts: Mapping[int, Draft],
+    replayed: Mapping[Slot, Replayed],
+) -> list[StatedPatch]:
+    """Put each arrival's patch into its draft, in the place of what the same event said before; in their order."""
+    for before in replayed.values():
+        draft = drafts[before.contact_id]
+        draft.patches = [patch for patch in draft.patches if patch.id != before.patch_id]
+    fresh = iter(draw_ids(session, "contact_patches", len(found) - len(replayed)))
+    placed = []
+    for one in found:
+        earlier = replayed.get(slot_of(one.arrival) or NO_SLOT)
+        patch = _stated(one.arrival, earlier.patch_id if earlier else next(fresh))
+        drafts[contact_of(one)].patches.append(patch)
+        placed.append(patch)
+    return placed
+
+
+def _stated(arrival: Arrival, patch_id: int) -> StatedPatch:
+    patch = arrival.patch
+    return StatedPatch(
+        patch_id, arrival.event_id, arrival.ordinal, arrival.source_id, arrival.trust, arrival.happened_at,
+        arrival.received_at, patch.fields, patch.tags_added, patch.tags_removed,
+    )  # fmt: skip
+
+
+def keep_patches(
+    session: Session,
+    found: Sequence[Resolved],
+    placed: Sequence[StatedPatch],
+    replayed: Mapping[Slot, Replayed],
+) -> None:
     """Insert the patches, or replace those of the same event and ordinal."""
-    session.execute(KEEP, {"rows": json.dumps([_patch_row(one) for one in found])})
+    rows = [_patch_row(one, patch) for one, patch in zip(found, placed, strict=True)]
+    again = {before.patch_id for before in replayed.values()}
+    copy_rows(session, "contact_patches", PATCH_COLUMNS, (row for row in rows if row[0] not in again))
+    if again:
+        replaced = [dict(zip(PATCH_COLUMNS, row, strict=True)) for row in rows if row[0] in again]
+        for row in replaced:
+            row |= {name: json.loads(row[name]) for name in ("fields", "identities")}
+        session.execute(REPLACE, {"rows": json.dumps(replaced, default=datetime.isoformat)})
 
 
-def _patch_row(one: Resolved) -> dict[str, Any]:
-    arrival, patch = one.arrival, one.arrival.patch
-    return {
-        "contact_id": one.contact_id,
-        "event_id": arrival.event_id,
-        "ordinal": arrival.ordinal,
-        "source_id": arrival.source_id,
-        "mapping_version_id": arrival.mapping_version_id,
-        "trust": arrival.trust,
-        "occurred_at": arrival.happened_at.isoformat(),
-        "received_at": arrival.received_at.isoformat(),
-        "fields": dict(patch.fields),
-        "identities": [identity.key for identity in one.identities],
-        "tags_added": patch.tags_added,
-        "tags_removed": patch.tags_removed,
-    }
+def _patch_row(one: Resolved, patch: StatedPatch) -> tuple[Any, ...]:
+    return (
+        patch.id, one.contact_id, patch.event_id, patch.ordinal, patch.source_id, one.arrival.mapping_version_id,
+        patch.trust, patch.occurred_at, patch.received_at, json.dumps(dict(patch.fields)),
+        json.dumps([identity.key for identity in one.identities]), list(patch.tags_added), list(patch.tags_removed),
+    )  # fmt: skip
 
 
-def keep_identities(session: Session, found: Sequence[Resolved]) -> set[int]:
+def keep_identities(session: Session, found: Sequence[Resolved], drafts: Mapping[int, Draft]) -> set[int]:
     """Insert the identities that are new to their contact; the contacts that got one."""
-    rows = [
-        {
-            "kind": identity.key.kind,
-            "scope": identity.key.scope,
-            "match_value": identity.key.value,
-            "given_value": identity.given_value,
-            "is_matching": identity.is_matching,
-            "contact_id": one.contact_id,
-            "source_id": one.arrival.source_id,
-            "event_id": one.arrival.event_id,
-        }
-        for one in found
-        for identity in one.identities
-    ]
-    return set(session.scalars(IDENTIFY, {"rows": json.dumps(rows)})) if rows else set()
+    rows = []
+    for one in found:
+        draft = drafts[contact_of(one)]
+        for identity in one.identities:
+            if identity.key not in draft.keys:
+                draft.keys.add(identity.key)
+                source_id, event_id = one.arrival.source_id, one.arrival.event_id
+                rows.append(
+                    (*identity.key, identity.given_value, identity.is_matching, draft.id, source_id, event_id)
+                )
+    copy_rows(session, "identities", IDENTITY_COLUMNS, rows)
+    return {row[5] for row in rows}
 
 
 def forget_identities(
-    session: Session, found: Sequence[Resolved], replayed: dict[tuple[int, int], Replayed]
+    session: Session,
+    found: Sequence[Resolved],
+    drafts: Mapping[int, Draft],
+    replayed: Mapping[Slot, Replayed],
 ) -> set[int]:
     """Remove what replaced patches no longer say and no other patch does; the contacts that lost one."""
     rows = []
     for one in found:
-        before = replayed.get((one.arrival.event_id or 0, one.arrival.ordinal))
+        before = replayed.get(slot_of(one.arrival) or NO_SLOT)
         if before is None:
             continue
-        said = (
-            {tuple(identity.key) for identity in one.identities}
-            if before.contact_id == one.contact_id
-            else set()
-        )
-        for kind, scope, value in set(before.identities) - said:
+        said = {identity.key for identity in one.identities} if before.contact_id == one.contact_id else set()
+        for kind, scope, value in set(before.keys) - said:
             rows.append({"contact_id": before.contact_id, "kind": kind, "scope": scope, "match_value": value})
-    return set(session.scalars(FORGET, {"rows": json.dumps(rows)})) if rows else set()
+    if not rows:
+        return set()
+    gone = session.execute(FORGET, {"rows": json.dumps(rows)}).all()
+    for contact_id, *key in gone:
+        drafts[contact_id].keys.discard(Key(*key))
+    return {contact_id for contact_id, *_ in gone}
 
 
 def evidence_of(one: Resolved) -> list[EvidenceRow]:
@@ -202,46 +227,57 @@ def _addresses(evidence: ConsentEvidence, one: Resolved) -> list[str]:
 
 def _evidence_row(one: Resolved, evidence: ConsentEvidence, address: str, ordinal: int) -> EvidenceRow:
     arrival = one.arrival
-    assert one.contact_id is not None
     return EvidenceRow(
-        one.contact_id, evidence.channel, evidence.purpose, address, evidence.verdict, evidence.proof,
+        contact_of(one), evidence.channel, evidence.purpose, address, evidence.verdict, evidence.proof,
         evidence.wording, evidence.method, evidence.occurred_at or arrival.happened_at, arrival.received_at,
         arrival.source_id, arrival.event_id, ordinal, arrival.actor,
     )  # fmt: skip
 
 
-def tell(session: Session, found: Sequence[Resolved]) -> None:
-    """Write a line for each arrival and one for each consent it states."""
-    rows = [row for one in found for row in _timeline_rows(one)]
-    session.execute(TELL, {"rows": json.dumps(rows)})
+def tell(session: Session, found: Sequence[Resolved], replayed: Mapping[Slot, Replayed]) -> None:
+    """Write a line for each arrival and one for each consent it states, in the place of earlier ones."""
+    if replayed:
+        slots = list(replayed)
+        numbers = {"event_ids": [slot[0] for slot in slots], "ordinals": [slot[1] for slot in slots]}
+        session.execute(UNTELL, {**numbers, "slot_count": SLOT_COUNT})
+    copy_rows(
+        session, "timeline_entries", TIMELINE_COLUMNS, (row for one in found for row in _timeline_rows(one))
+    )
 
 
-def _timeline_rows(one: Resolved) -> Iterable[dict[str, Any]]:
+def _timeline_rows(one: Resolved) -> Iterator[tuple[Any, ...]]:
     arrival, patch = one.arrival, one.arrival.patch
-    detail = {"fields": sorted(patch.fields), "ordinal": arrival.ordinal, **_tags_detail(arrival)}
+    detail = {"fields": sorted(patch.fields), **_tags_detail(patch)}
     yield _line(one, 0, arrival.kind, arrival.summary or patch.summary or "Arrived", detail)
     for number, evidence in enumerate(patch.consents[: SLOT_COUNT - 1], start=1):
-        words = VERDICT_WORDS[evidence.verdict]
-        purpose = "everything" if evidence.purpose == "*" else evidence.purpose
+        purpose = "everything" if evidence.purpose == EVERY_PURPOSE else evidence.purpose
+        summary = f"{VERDICT_WORDS[evidence.verdict]}: {evidence.channel}, {purpose} ({evidence.proof})"
         consent = {"channel": evidence.channel, "purpose": evidence.purpose, "method": evidence.method}
-        summary = f"{words}: {evidence.channel}, {purpose} ({evidence.proof})"
         yield _line(one, number, "consent", summary, {**consent, "proof": evidence.proof})
 
 
-def _tags_detail(arrival: Arrival) -> dict[str, Any]:
-    added, removed = arrival.patch.tags_added, arrival.patch.tags_removed
-    return {name: list(tags) for name, tags in (("tags_added", added), ("tags_removed", removed)) if tags}
+def _tags_detail(patch: ContactPatch) -> dict[str, Any]:
+    changes = (("tags_added", patch.tags_added), ("tags_removed", patch.tags_removed))
+    return {name: list(tags) for name, tags in changes if tags}
 
 
-def _line(one: Resolved, number: int, kind: str, summary: str, detail: dict[str, Any]) -> dict[str, Any]:
+def _line(one: Resolved, number: int, kind: str, summary: str, detail: dict[str, Any]) -> tuple[Any, ...]:
     arrival = one.arrival
-    return {
-        "contact_id": one.contact_id,
-        "occurred_at": arrival.happened_at.isoformat(),
-        "kind": kind,
-        "summary": summary,
-        "detail": detail,
-        "source_id": arrival.source_id,
-        "event_id": arrival.event_id,
-        "ordinal": arrival.ordinal * SLOT_COUNT + number,
-    }
+    ordinal = arrival.ordinal * SLOT_COUNT + number
+    at = arrival.happened_at
+    return (
+        one.contact_id,
+        at,
+        kind,
+        summary,
+        json.dumps(detail),
+        arrival.source_id,
+        arrival.event_id,
+        ordinal,
+    )
+
+
+def contact_of(one: Resolved) -> int:
+    """The contact of an arrival that has one; `record` leaves out the others."""
+    assert one.contact_id is not None
+    return one.contact_id

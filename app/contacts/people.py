@@ -31,11 +31,14 @@ HOLDERS = text(
 PEOPLE = text(
     """
     SELECT c.id, c.state, c.merged_into_id,
-           c.fields ->> 'first_name', c.fields ->> 'last_name', c.fields ->> 'full_name',
-           ARRAY(SELECT i.kind FROM identities i WHERE i.contact_id = c.id AND i.is_matching ORDER BY i.id),
-           ARRAY(SELECT i.scope FROM identities i WHERE i.contact_id = c.id AND i.is_matching ORDER BY i.id),
-           ARRAY(SELECT i.match_value FROM identities i WHERE i.contact_id = c.id AND i.is_matching ORDER BY i.id)
+           c.fields ->> 'first_name', c.fields ->> 'last_name', c.fields ->> 'full_name'
     FROM contacts c WHERE c.id = ANY(CAST(:ids AS bigint[]))
+    """
+)
+MATCHING_KEYS = text(
+    """
+    SELECT contact_id, kind, scope, match_value FROM identities
+    WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND is_matching
     """
 )
 EARLIER = text(
@@ -100,23 +103,29 @@ def load_people(session: Session, contact_ids: Collection[int]) -> dict[int, Per
     wanted = set(contact_ids)
     for _ in range(REDIRECT_DEPTH):
         if not wanted:
+            _load_keys(session, people)
             return {
                 contact_id: people[end]
                 for contact_id in contact_ids
                 if (end := _follow(contact_id, redirects)) in people
             }
         for row in session.execute(PEOPLE, {"ids": sorted(wanted)}):
-            contact_id, state, merged_into_id, first, last, full, *columns = row
+            contact_id, state, merged_into_id, first, last, full = row
             if state == "merged":
                 redirects[contact_id] = merged_into_id
             elif state == "active":
                 name = _name(first, last, full)
-                keys = set(map(Key, *columns))
-                people[contact_id] = Person(contact_id, is_stored=True, name=name, keys=keys)
+                people[contact_id] = Person(contact_id, is_stored=True, name=name)
         wanted = {end for end in redirects.values() if end not in people and end not in redirects} - wanted
     raise ConflictError(
         f"The merges of contact {min(wanted)} lead in a circle.", "Undo one of them: muster contacts unmerge."
     )
+
+
+def _load_keys(session: Session, people: Mapping[int, Person]) -> None:
+    if people:
+        for contact_id, *columns in session.execute(MATCHING_KEYS, {"ids": sorted(people)}):
+            people[contact_id].keys.add(Key(*columns))
 
 
 def _follow(contact_id: int, redirects: Mapping[int, int]) -> int:

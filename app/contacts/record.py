@@ -1,22 +1,26 @@
 """Record: keep the patches of resolved arrivals and derive their contacts, all in the caller's transaction."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
 
 from app.contacts.arrivals import Recorded, Resolved
-from app.contacts.derive import lock_contacts, rederive
+from app.contacts.drafts import Draft, derive_drafts, lock_drafts
 from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents, sharing_contact_ids
 from app.contacts.merge import doubt, merge
 from app.contacts.patches import (
+    NO_SLOT,
     Replayed,
+    Slot,
+    contact_of,
     evidence_of,
     find_replayed,
     forget_identities,
     keep_identities,
     keep_patches,
-    make_contacts,
+    place_patches,
+    slot_of,
     tell,
 )
 from app.contacts.people import load_people
@@ -24,6 +28,23 @@ from app.contacts.replay import fit_into_ledger, redirect_emptied
 from app.contacts.survivorship import Dictionary
 
 NOTHING = Recorded(frozenset(), 0, 0)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One batch in hand."""
+
+    found: list[Resolved]
+    drafts: dict[int, Draft]
+    replayed: dict[Slot, Replayed]
+    sharers: set[int]  # contacts with an address that the batch's evidence is about
+    changed: set[int] = field(default_factory=set)
+
+    @property
+    def now_at(self) -> dict[Slot, int]:
+        """Where the replaced patches have gone."""
+        slots = ((slot_of(one.arrival) or NO_SLOT, contact_of(one)) for one in self.found)
+        return {slot: contact_id for slot, contact_id in slots if slot in self.replayed}
 
 
 def record(session: Session, resolved: Sequence[Resolved], dictionary: Dictionary) -> Recorded:
@@ -34,91 +55,84 @@ def record(session: Session, resolved: Sequence[Resolved], dictionary: Dictionar
     found = [one for one in resolved if one.contact_id is not None and not one.is_erasure]
     if not found:
         return NOTHING
-    made = {one.contact_id for one in found if one.is_new and one.contact_id is not None}
-    make_contacts(session, made)
-    replayed = find_replayed(session, found)
-    sharers = sharing_contact_ids(session, {line.address for line in _lines(found) if line.address})
-    found = _locked(session, found, made, {*sharers, *(before.contact_id for before in replayed.values())})
-    changed = set(made)
+    work = _open(session, found)
     for one in found:
-        changed |= _absorb(session, one, dictionary)
-    changed |= _write(session, found, replayed, sharers, dictionary)
+        if one.absorbed_ids:
+            _absorb(session, one, work, dictionary)
+    lines = _write(session, work, dictionary)
+    _decide(session, work, lines)
     doubt(
         session,
-        [(_id(one), other, reason, one.arrival.event_id) for one in found for other, reason in one.doubts],
+        [(contact_of(one), *pair, one.arrival.event_id) for one in work.found for pair in one.doubts],
     )
-    written_count = sum(1 for one in found if one.contact_id in changed)
-    return Recorded(frozenset(changed), written_count, len(found) - written_count)
+    written_count = sum(1 for one in work.found if one.contact_id in work.changed)
+    return Recorded(frozenset(work.changed), written_count, len(work.found) - written_count)
 
 
-def _write(
-    session: Session,
-    found: Sequence[Resolved],
-    replayed: dict[tuple[int, int], Replayed],
-    sharers: set[int],
-    dictionary: Dictionary,
-) -> set[int]:
-    """Everything the arrivals state, then everything that follows from it; the contacts that changed."""
-    now_at = {_event(one): _id(one) for one in found if _event(one) in replayed}
-    keep_patches(session, found)
-    changed = keep_identities(session, found) | forget_identities(session, found, replayed)
-    appended = append_evidence(session, fit_into_ledger(session, list(_lines(found)), now_at))
-    tell(session, found)
+def _open(session: Session, found: list[Resolved]) -> _Work:
+    """Hold every contact involved. Somebody may have merged or erased one since it was resolved."""
+    made = {contact_of(one) for one in found if one.is_new}
+    replayed = find_replayed(session, found)
+    sharers = sharing_contact_ids(session, {line.address for line in _lines(found) if line.address})
+    others = (*sharers, *(before.contact_id for before in replayed.values()))
+    wanted = {*map(contact_of, found), *(absorbed for one in found for absorbed in one.absorbed_ids), *others}
+    drafts = lock_drafts(session, wanted - made)
+    gone = (
+        {contact_of(one) for one in found} - made - {draft.id for draft in drafts.values() if draft.is_living}
+    )
+    if gone:
+        people = load_people(session, gone)
+        drafts |= lock_drafts(session, (person.id for person in people.values()))
+        moved = {contact_id: person.id for contact_id, person in people.items()}
+        found = [
+            replace(one, contact_id=moved.get(contact_of(one), contact_of(one)))
+            for one in found
+            if one.contact_id not in gone or one.contact_id in moved
+        ]
+    drafts |= {contact_id: Draft(contact_id, "new") for contact_id in made}
+    return _Work(found, drafts, replayed, sharers)
+
+
+def _absorb(session: Session, one: Resolved, work: _Work, dictionary: Dictionary) -> None:
+    winner_id = contact_of(one)
+    for loser_id in one.absorbed_ids:
+        if work.drafts[loser_id].state == "active" and loser_id != winner_id:
+            reason = "one event points at both"
+            merged = merge(session, winner_id, loser_id, reason, "muster", dictionary=dictionary)
+            work.changed |= merged.changed_contact_ids
+            work.drafts |= lock_drafts(session, (winner_id, loser_id))
+
+
+def _write(session: Session, work: _Work, dictionary: Dictionary) -> list[EvidenceRow]:
+    """Everything the arrivals state; the consent evidence that was new."""
+    found, drafts, replayed = work.found, work.drafts, work.replayed
+    placed = place_patches(session, found, drafts, replayed)
+    touched = {*map(contact_of, found), *(before.contact_id for before in replayed.values())}
+    work.changed |= derive_drafts(session, [drafts[contact_id] for contact_id in touched], dictionary)
+    keep_patches(session, found, placed, replayed)
+    work.changed |= keep_identities(session, found, drafts)
+    work.changed |= forget_identities(session, found, drafts, replayed)
+    lines = fit_into_ledger(session, list(_lines(found)), work.now_at)
+    append_evidence(session, lines)
+    tell(session, found, replayed)
+    return lines
+
+
+def _decide(session: Session, work: _Work, lines: Sequence[EvidenceRow]) -> None:
+    """Everything that follows for consents."""
+    now_at = work.now_at
     left = {
-        before.contact_id: now_at[event]
-        for event, before in replayed.items()
-        if event in now_at and before.contact_id != now_at[event]
+        before.contact_id: now_at[slot]
+        for slot, before in work.replayed.items()
+        if before.contact_id != now_at[slot]
     }
-    changed |= rederive(session, {*map(_id, found), *left}, dictionary)
-    emptied = redirect_emptied(session, left)
-    stale = changed | {line.contact_id for line in appended} | set(left) - emptied
-    if appended:
-        stale |= sharers
-    changed |= derive_consents(session, stale) | emptied
-    if any(line.verdict == "withdrawn" for line in appended):
-        changed |= sharing_contact_ids(
-            session, {line.address for line in appended if line.verdict == "withdrawn" and line.address}
-        )
-    return changed
+    work.changed |= redirect_emptied(session, left)
+    stale = {*work.changed, *(line.contact_id for line in lines), *left, *(work.sharers if lines else ())}
+    work.changed |= derive_consents(session, [work.drafts[i] for i in stale if i in work.drafts])
+    opted_out = {line.address for line in lines if line.verdict == "withdrawn" and line.address}
+    work.changed |= sharing_contact_ids(session, opted_out)
 
 
-def _locked(session: Session, found: list[Resolved], made: set[int], others: set[int]) -> list[Resolved]:
-    """The arrivals with every contact involved held. Somebody may have merged or erased one since it was resolved."""
-    wanted = {*map(_id, found), *(absorbed for one in found for absorbed in one.absorbed_ids), *others} - made
-    states = lock_contacts(session, wanted)
-    gone = {contact_id for contact_id, state in states.items() if state != "active"} & set(map(_id, found))
-    if not gone:
-        return found
-    people = load_people(session, gone)
-    lock_contacts(session, (person.id for person in people.values()))
-    return [
-        replace(one, contact_id=people[_id(one)].id) if _id(one) in people else one
-        for one in found
-        if _id(one) not in gone or _id(one) in people
-    ]
-
-
-def _absorb(session: Session, one: Resolved, dictionary: Dictionary) -> set[int]:
-    states = lock_contacts(session, one.absorbed_ids) if one.absorbed_ids else {}
-    changed: set[int] = set()
-    for loser_id, state in states.items():
-        if state == "active" and loser_id != one.contact_id:
-            merged = merge(
-                session, _id(one), loser_id, "one event points at both", "muster", dictionary=dictionary
-            )
-            changed |= merged.changed_contact_ids
-    return changed
-
-
-def _lines(found: Iterable[Resolved]) -> Iterable[EvidenceRow]:
+def _lines(found: Iterable[Resolved]) -> Iterator[EvidenceRow]:
     for one in found:
         yield from evidence_of(one)
-
-
-def _event(one: Resolved) -> tuple[int, int]:
-    return (one.arrival.event_id or 0, one.arrival.ordinal)
-
-
-def _id(one: Resolved) -> int:
-    assert one.contact_id is not None  # `record` leaves out those without
-    return one.contact_id

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.contacts.arrivals import Arrival, MatchedIdentity, Resolved
+from app.contacts.bulk import draw_ids
 from app.contacts.consent import CHANNEL_ADDRESS_KIND
 from app.contacts.match import Decision, Person, choose
 from app.contacts.names import Name, name_of
@@ -24,9 +24,6 @@ from app.contacts.protect import Key, has_room
 from app.core.secretbox import SecretBox
 
 NOT_YET = 1 << 62  # ids of people whom this batch will make, until the sequence gives real ones
-NEW_IDS = text(
-    "SELECT nextval(pg_get_serial_sequence('contacts', 'id')) FROM generate_series(1, CAST(:number AS integer))"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +170,7 @@ def _make(batch: _Batch) -> Person:
 def _give_ids(session: Session, batch: _Batch) -> None:
     kept = [person for person in batch.made if not person.replaced_by]
     if kept:
-        for person, new_id in zip(kept, session.scalars(NEW_IDS, {"number": len(kept)}), strict=True):
+        for person, new_id in zip(kept, draw_ids(session, "contacts", len(kept)), strict=True):
             person.id = new_id
 
 

@@ -1,0 +1,35 @@
+"""Many rows in one go: COPY for rows that are known to be new, numbers drawn ahead from a table's sequence."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+NUMBERS = text(
+    "SELECT nextval(pg_get_serial_sequence(:table_name, 'id')) FROM generate_series(1, CAST(:number AS integer))"
+)
+
+
+def draw_ids(session: Session, table_name: str, number: int) -> list[int]:
+    """The next ids of a table, in order."""
+    if not number:
+        return []
+    return list(session.scalars(NUMBERS, {"table_name": table_name, "number": number}))
+
+
+def copy_rows(
+    session: Session, table_name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Insert rows within the session's transaction. Lists become arrays; JSON columns take JSON text.
+
+    `table_name` and `columns` are the code's own words, never somebody's input.
+    """
+    connection = session.connection().connection.driver_connection
+    assert connection is not None  # a session's connection is open
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table_name} ({', '.join(columns)}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
