@@ -223,6 +223,7 @@ def _bump(session: Session, source: Source) -> None:
     """Take the next revision, which the web processes look for each second."""
     source.revision = session.execute(select(source_revisions.next_value())).scalar_one()
     source.updated_at = session.execute(select(func.now())).scalar_one()
+    source.paused_at, source.paused_reason = None, None  # what was refused is tried again with what stands now
     session.flush()
 
 

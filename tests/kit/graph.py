@@ -9,8 +9,8 @@ from typing import Any
 
 
 @contextmanager
-def graph_answering(leads: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """The base URL of a server that knows `leads` by id; anything else is 404 as the Graph API says it."""
+def graph_answering(leads: dict[str, dict[str, Any]], status: int = 404) -> Iterator[str]:
+    """The base URL of a server that knows `leads` by id; anything else is answered with `status`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -18,7 +18,7 @@ def graph_answering(leads: dict[str, dict[str, Any]]) -> Iterator[str]:
             body = json.dumps(
                 lead or {"error": {"code": 100, "message": "Unsupported get request."}}
             ).encode()
-            self.send_response(200 if lead else 404)
+            self.send_response(200 if lead else status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
