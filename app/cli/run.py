@@ -2,26 +2,27 @@
 
 import os
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from app.cli.kit import emit, json_option, open_runtime
 from app.core.config import load_settings
 from app.core.log import configure_log
-from app.core.migrate import migrate as migrate_schema
-from app.factory import create_app
-from app.sweep import run_sweep
-from app.web.door import open_door
-from app.web.server import Application, keep_to_parent, serve
-from app.worker import run_worker
+
+if TYPE_CHECKING:
+    from app.web.server import Application
 
 TARGET = "app.cli.run:application"
 BODY_SECONDS_VARIABLE = "MUSTER_BODY_SECONDS"  # tests make slow bodies end sooner
 
 
-def application() -> Application:
+def application() -> "Application":
     """What granian calls in each worker process: everything that connects is made here, after the fork."""
+    from app.factory import create_app
+    from app.web.door import open_door
+    from app.web.server import Application, keep_to_parent
+
     keep_to_parent()
     settings = load_settings()
     configure_log(settings.log_format, "web")
@@ -34,6 +35,8 @@ def application() -> Application:
 @click.option("--processes", type=click.IntRange(1, 64), help="Worker processes (MUSTER_WEB_PROCESSES).")
 def web(processes: int | None) -> None:
     """Serve the hooks and the console."""
+    from app.web.server import serve
+
     settings = load_settings()
     configure_log(settings.log_format, "web")
     serve(replace(settings, web_processes=processes) if processes else settings, TARGET)
@@ -42,6 +45,8 @@ def web(processes: int | None) -> None:
 @click.command()
 def worker() -> None:
     """Work on what arrived."""
+    from app.worker import run_worker
+
     settings = load_settings()
     configure_log(settings.log_format, "worker")
     run_worker(settings)
@@ -50,6 +55,8 @@ def worker() -> None:
 @click.command()
 def sweep() -> None:
     """Find what lost bells left lying, once a second."""
+    from app.sweep import run_sweep
+
     settings = load_settings()
     configure_log(settings.log_format, "sweep")
     run_sweep(settings)
@@ -59,6 +66,8 @@ def sweep() -> None:
 @json_option
 def migrate(as_json: bool) -> None:
     """Bring the database to this version."""
+    from app.core.migrate import migrate as migrate_schema
+
     revision = migrate_schema(open_runtime().engine)
     shown: dict[str, Any] = {"revision": revision}
     emit(shown, as_json=as_json, text=f"The database is at revision {revision}.")

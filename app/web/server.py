@@ -15,6 +15,7 @@ from typing import Any
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
 from app.core.config import Settings
@@ -39,6 +40,13 @@ BACKLOG = 1_024
 CONCURRENT_REQUESTS = 1_024  # a process; more wait in the backlog
 # The writer thread and the event loop take turns at Python's lock; shorter turns, shorter answers.
 SWITCH_SECONDS = 0.001
+
+# Warnings of granian's own go the way of all logs.
+GRANIAN_LOG: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {"_granian": {"propagate": True}, "granian.access": {"level": "WARNING", "propagate": True}},
+}
 
 log = get_log(__name__)
 
@@ -128,7 +136,8 @@ def serve(settings: Settings, target: str) -> None:
         respawn_failed_workers=True,
         respawn_interval=0.1,
         workers_kill_timeout=STOP_SECONDS,
-        log_dictconfig=_granian_log(),
+        log_level=LogLevels.warning,
+        log_dictconfig=GRANIAN_LOG,
     ).serve()
 
 
@@ -167,15 +176,3 @@ def keep_to_parent() -> None:
     """For a worker process: die with granian's main process, however that ends, and leave no orphan on the port."""
     if _Leash.put_on is not None:
         _Leash.put_on()
-
-
-def _granian_log() -> dict[str, Any]:
-    """Granian's own words go the way of all logs; what it says of each start and stop is not needed."""
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "loggers": {
-            "_granian": {"level": "WARNING", "propagate": True, "handlers": []},
-            "granian.access": {"level": "WARNING", "propagate": True, "handlers": []},
-        },
-    }

@@ -1,0 +1,57 @@
+"""Sources: each inbound connection, its address, its health."""
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_security import current_user
+
+from app.sources.configure import find_secret, set_enabled
+from app.sources.settings import URL_KEY, hook_path
+from app.web.access import make_blueprint, may, requires
+from app.web.queries.overview import read_source_lines
+from app.web.queries.sources import SourceView, get_source_view
+from app.web.wiring import reading, wiring, writing
+
+blueprint = make_blueprint("sources")
+HIDDEN = "\u2022" * 8
+
+
+@blueprint.get("/sources")
+@requires("viewer")
+def index() -> ResponseReturnValue:
+    """Every source with today's counts."""
+    return render_template("sources/index.html", lines=read_source_lines(reading()))
+
+
+@blueprint.get("/sources/<slug>")
+@requires("viewer")
+def show(slug: str) -> ResponseReturnValue:
+    """One source: address, settings without secrets, rejections, mapping."""
+    source = get_source_view(reading(), slug)
+    return render_template("sources/show.html", source=source, hook_url=_hook_url(source))
+
+
+def _hook_url(source: SourceView) -> str:
+    """Where the platform posts to. A key in it is shown to who could use it anyway: editors."""
+    live = wiring().runtime
+    key = find_secret(reading(), live.box, source.id, URL_KEY) or ""
+    return live.settings.public_url + hook_path(source.slug, key if may("editor") or not key else HIDDEN)
+
+
+@blueprint.post("/sources/<slug>/enable")
+@requires("editor")
+def enable(slug: str) -> ResponseReturnValue:
+    """Open the source."""
+    with writing() as db:
+        set_enabled(db, slug, is_enabled=True, actor=current_user.email)
+    flash("The source is on.")
+    return redirect(url_for("sources.show", slug=slug))
+
+
+@blueprint.post("/sources/<slug>/disable")
+@requires("editor")
+def disable(slug: str) -> ResponseReturnValue:
+    """Close the source; platforms are told to send again later."""
+    with writing() as db:
+        set_enabled(db, slug, is_enabled=False, actor=current_user.email)
+    flash("The source is off. Deliveries are answered 503, so that the platform sends them again later.")
+    return redirect(url_for("sources.show", slug=slug))

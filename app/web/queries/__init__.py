@@ -1,0 +1,1 @@
+"""What pages read: plain queries that answer frozen dataclasses, never rows."""
