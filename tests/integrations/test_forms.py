@@ -211,11 +211,11 @@ def test_parts_may_say_their_charset_and_encoding() -> None:
     ],
 )
 def test_a_megabyte_of_malice_takes_less_than_a_second(body: bytes, content_type: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(Unreadable):
         load_form(body, content_type)
 
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 @given(

@@ -61,11 +61,11 @@ def split(entries: list[list[dict[str, Any]]]) -> dict[str, Event]:
 def test_a_thousand_changes_are_a_thousand_events_however_they_are_grouped() -> None:
     changes = [change(10**15 + number) for number in range(1000)]
     shuffled = random.Random(7).sample(changes, len(changes))
-    started = time.perf_counter()
+    started = time.process_time()
 
     together = split([changes])
 
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert len(together) == 1000
     assert together == split([[one] for one in shuffled])
     assert together == split([shuffled[:1], shuffled[1:400], shuffled[400:]])

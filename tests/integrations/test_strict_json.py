@@ -97,11 +97,11 @@ MILLION = 1_000_000
     ],
 )  # fmt: skip
 def test_a_megabyte_of_malice_takes_less_than_a_second(body: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(Unreadable):
         load_json(body)
 
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
@@ -145,13 +145,13 @@ def test_the_json_corpus_is_accepted_and_rejected_as_it_says(shared: Path) -> No
 
 
 def reading(body: bytes) -> str:
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         load_json(body)
     except Unreadable:
         return "reject"
     finally:
-        assert time.perf_counter() - started < 1.0
+        assert time.process_time() - started < 1.0
     return "accept"
 
 
