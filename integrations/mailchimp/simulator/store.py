@@ -106,6 +106,7 @@ class Store:
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self.close()
             raise StateFileBusyError(
                 f"Another simulator is using {path}; give this one its own --state-file."
             ) from None

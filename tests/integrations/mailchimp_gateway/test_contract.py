@@ -59,4 +59,4 @@ def test_the_check_notices_a_request_that_the_definition_forbids(gateway, list_i
     gateway.put_member(list_id, ada, _member(ada))
     gateway.put_member(list_id, ada, {"status": "unsubscribed"})
 
-    assert ["'email_address' is a required property"] == [text[-38:] for text in contract.violations]
+    assert [text[-38:] for text in contract.violations] == ["'email_address' is a required property"]

@@ -17,7 +17,7 @@ def _member(email: str, **more: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("text", ["ada@lovelace.example", " Ada@Lovelace.Example ", "ADA@LOVELACE.EXAMPLE"])
 def test_spellings_of_one_address_have_one_hash(text):
-    assert "3fdff2c5b5893d78d915d962f7925688" == subscriber_hash(text)
+    assert subscriber_hash(text) == "3fdff2c5b5893d78d915d962f7925688"
 
 
 def test_a_member_comes_back_as_it_was_put(gateway, list_id):
@@ -27,8 +27,8 @@ def test_a_member_comes_back_as_it_was_put(gateway, list_id):
     got = gateway.get_member(list_id, ADA)
 
     assert put == got
-    assert (ADA, "subscribed", ("alumni",), "Ada King") == (got.email, got.status, got.tags, got.full_name)
-    assert {"FNAME": "Ada", "LNAME": "King", "ADDRESS": "", "PHONE": ""} == got.merge_fields
+    assert (got.email, got.status, got.tags, got.full_name) == (ADA, "subscribed", ("alumni",), "Ada King")
+    assert got.merge_fields == {"FNAME": "Ada", "LNAME": "King", "ADDRESS": "", "PHONE": ""}
     assert (subscriber_hash(ADA), 32, 10) == (got.member_hash, len(got.contact_id), len(got.unique_email_id))
     assert got.opted_in_at is not None
     assert got.signed_up_at is None
@@ -50,7 +50,7 @@ def test_a_profile_write_does_not_bring_back_who_left(simulator, gateway, list_i
 
     after = gateway.put_member(list_id, ADA, _member(ADA, merge_fields={"FNAME": "Ada"}))
 
-    assert ("unsubscribed", "Ada") == (after.status, after.merge_fields["FNAME"])
+    assert (after.status, after.merge_fields["FNAME"]) == ("unsubscribed", "Ada")
 
 
 def test_tags_are_added_and_removed_by_name(gateway, list_id):
@@ -64,8 +64,8 @@ def test_tags_are_added_and_removed_by_name(gateway, list_id):
 def test_archiving_twice_is_done_not_wrong(gateway, list_id):
     gateway.put_member(list_id, ADA, _member(ADA))
 
-    assert [True, False] == [gateway.archive_member(list_id, ADA) for _ in range(2)]
-    assert "archived" == gateway.get_member(list_id, ADA).status
+    assert [gateway.archive_member(list_id, ADA) for _ in range(2)] == [True, False]
+    assert gateway.get_member(list_id, ADA).status == "archived"
 
 
 def test_an_erased_member_cannot_be_put_again(gateway, list_id):
@@ -75,7 +75,7 @@ def test_an_erased_member_cannot_be_put_again(gateway, list_id):
     with pytest.raises(MailchimpProblem) as caught:
         gateway.put_member(list_id, ADA, _member(ADA))
 
-    assert ("forgotten", None) == (caught.value.kind, gateway.find_member(list_id, ADA))
+    assert (caught.value.kind, gateway.find_member(list_id, ADA)) == ("forgotten", None)
 
 
 def test_a_batch_tells_of_each_member(gateway, list_id):
@@ -94,30 +94,32 @@ def test_a_batch_tells_of_each_member(gateway, list_id):
         ],
     )
 
-    assert (1, 1) == (outcome.created_count, outcome.updated_count)
+    assert (outcome.created_count, outcome.updated_count) == (1, 1)
     assert {"new@people.example", "old@people.example"} == {member.email for member in outcome.members}
-    assert [
+    assert [(error.email, error.kind, error.field) for error in outcome.errors] == [
         (ADA, "forgotten", ""),
         ("x@example.com", "fake_address", ""),
         ("b@people.example", "bad_merge_field", "ADDRESS"),
-    ] == [(error.email, error.kind, error.field) for error in outcome.errors]
+    ]
 
 
 def test_a_batch_beyond_the_limit_is_not_sent(simulator, gateway, list_id):
     with pytest.raises(ValueError, match="501 members"):
         gateway.push_members(list_id, [_member(f"p{n}@people.example") for n in range(BATCH_SIZE + 1)])
 
-    assert 0 == gateway.call_count
+    assert gateway.call_count == 0
 
 
 def test_all_members_come_in_pages_of_a_thousand(gateway, list_id):
     for start in range(0, 1500, BATCH_SIZE):
-        gateway.push_members(list_id, [_member(f"p{n}@people.example") for n in range(start, start + BATCH_SIZE)])
+        gateway.push_members(
+            list_id, [_member(f"p{n}@people.example") for n in range(start, start + BATCH_SIZE)]
+        )
     calls = gateway.call_count
 
     members = list(gateway.iterate_members(list_id, fields=("email_address", "status")))
 
-    assert (1500, 2) == (len({member.email for member in members}), gateway.call_count - calls)
+    assert (len({member.email for member in members}), gateway.call_count - calls) == (1500, 2)
 
 
 def test_only_what_changed_since_comes_back(simulator, gateway, list_id):
@@ -126,16 +128,18 @@ def test_only_what_changed_since_comes_back(simulator, gateway, list_id):
         simulator.world.clock.freeze(int((start + timedelta(days=day)).timestamp()))
         gateway.put_member(list_id, f"p{day}@people.example", _member(f"p{day}@people.example"))
 
-    found = gateway.iterate_members(list_id, since=start + timedelta(days=1), before=start + timedelta(days=2))
+    found = gateway.iterate_members(
+        list_id, since=start + timedelta(days=1), before=start + timedelta(days=2)
+    )
 
-    assert ["p1@people.example"] == [member.email for member in found]
+    assert [member.email for member in found] == ["p1@people.example"]
 
 
 def test_merge_fields_and_audiences_are_typed(gateway, list_id):
     made = gateway.add_merge_field(list_id, "YEAR", "Class", "dropdown", {"choices": ["2001", "2002"]})
 
     assert made == gateway.list_merge_fields(list_id)[-1]
-    assert ("YEAR", "dropdown", ("2001", "2002")) == (made.tag, made.type, made.choices)
+    assert (made.tag, made.type, made.choices) == ("YEAR", "dropdown", ("2001", "2002"))
     assert gateway.list_audiences() == (gateway.get_audience(list_id),)
     assert f"id={list_id}" in gateway.get_audience(list_id).subscribe_url
 
@@ -143,12 +147,12 @@ def test_merge_fields_and_audiences_are_typed(gateway, list_id):
 def test_a_webhook_is_made_without_echo_and_tells_its_secret_once(simulator, gateway, list_id):
     webhook = gateway.create_webhook(list_id, f"{simulator.origin}/")
 
-    assert {"user": True, "admin": True, "api": False} == webhook.sources
+    assert webhook.sources == {"user": True, "admin": True, "api": False}
     assert webhook.signing_secret
     assert webhook.signing_secret not in repr(webhook)
-    assert [""] == [one.signing_secret for one in gateway.list_webhooks(list_id)]
+    assert [one.signing_secret for one in gateway.list_webhooks(list_id)] == [""]
     gateway.delete_webhook(list_id, webhook.webhook_id)
-    assert () == gateway.list_webhooks(list_id)
+    assert gateway.list_webhooks(list_id) == ()
 
 
 def test_waiting_for_a_server_ends(simulator, gateway):

@@ -15,8 +15,20 @@ from integrations.mailchimp.problems import (
 )
 
 WORDS = [
-    (400, "Member Exists", "ada@people.example is already a list member. Use PUT ...", "member_exists", "rekey"),
-    (400, "Member In Compliance State", "ada@people.example is in a compliance state", "compliance", "opt_out"),
+    (
+        400,
+        "Member Exists",
+        "ada@people.example is already a list member. Use PUT ...",
+        "member_exists",
+        "rekey",
+    ),
+    (
+        400,
+        "Member In Compliance State",
+        "ada@people.example is in a compliance state",
+        "compliance",
+        "opt_out",
+    ),
     (400, "Forgotten Email Not Subscribed", "was permanently deleted", "forgotten", "hosted_form"),
     (400, "Invalid Resource", "x looks fake or invalid, please enter", "fake_address", "reject_address"),
     (400, "Invalid Resource", "Please provide a valid email address.", "fake_address", "reject_address"),
@@ -49,7 +61,14 @@ def test_mailchimps_words_have_a_kind_and_an_action(status, title, detail, kind,
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(403, "throttled"), (429, "throttled"), (404, "bad_answer"), (502, "outage"), (503, "outage"), (302, "bad_answer")],
+    [
+        (403, "throttled"),
+        (429, "throttled"),
+        (404, "bad_answer"),
+        (502, "outage"),
+        (503, "outage"),
+        (302, "bad_answer"),
+    ],
 )
 @pytest.mark.parametrize("body", ["", "<html><h1>Access Denied</h1></html>"])
 def test_an_answer_without_json_is_classified_by_its_status_alone(status, kind, body):
@@ -64,7 +83,7 @@ def test_every_status_has_a_rule():
         if not any(rule.fits(status, "Anything", "at all", is_json) for rule in RULES)
     ]
 
-    assert [] == without
+    assert without == []
 
 
 @pytest.mark.parametrize(
@@ -84,7 +103,9 @@ def test_entries_of_a_batch_are_classified_by_code_then_text_then_field(code, te
 
 
 def test_a_problem_survives_pickling():
-    problem = MailchimpProblem(UNKNOWN_OUTCOME, None, "Timeout", "", (FieldError("LTV", "no"),), "abc", "GET /ping")
+    problem = MailchimpProblem(
+        UNKNOWN_OUTCOME, None, "Timeout", "", (FieldError("LTV", "no"),), "abc", "GET /ping"
+    )
 
     copy = pickle.loads(pickle.dumps(problem))
 
@@ -104,4 +125,4 @@ def test_a_problems_text_names_fields_and_request_but_no_person():
 
     assert "ada@" not in str(problem)
     assert str(problem).endswith("fields: LTV; request req-1")
-    assert "ada@people.example is already a list member." == problem.detail
+    assert problem.detail == "ada@people.example is already a list member."

@@ -66,10 +66,11 @@ def test_a_lost_answer_is_repeated_without_a_second_effect(simulator, gateway, l
     first = _problem(lambda: gateway.put_member(list_id, ADA, BODY))
     second = gateway.put_member(list_id, ADA, BODY)
 
-    assert "reread" == first.action
-    assert "subscribed" == second.status
-    assert ["created", "unchanged"] == [
-        note.outcome for entry in simulator.world.journal._entries for note in entry.notes
+    assert first.action == "reread"
+    assert second.status == "subscribed"
+    assert [note.outcome for entry in simulator.world.journal._entries for note in entry.notes] == [
+        "created",
+        "unchanged",
     ]
 
 
@@ -81,7 +82,7 @@ def test_a_call_ends_at_its_deadline_however_slowly_bytes_arrive(simulator, list
 
     problem = _problem(lambda: gateway.put_member(list_id, ADA, BODY))
 
-    assert "unknown_outcome" == problem.kind
+    assert problem.kind == "unknown_outcome"
     assert time.monotonic() - started < 2
 
 
@@ -103,7 +104,7 @@ def test_headers_that_trickle_do_not_outlive_the_deadline():
         started = time.monotonic()
         problem = _problem(gateway.ping)
 
-    assert "unknown_outcome" == problem.kind
+    assert problem.kind == "unknown_outcome"
     assert time.monotonic() - started < 2
 
 
@@ -113,7 +114,7 @@ def test_nobody_listening_is_an_outage_of_which_nothing_was_sent():
 
     problem = _problem(Gateway(f"http://127.0.0.1:{port}/3.0", "k-us1", deadline_seconds=3).ping)
 
-    assert ("outage", None) == (problem.kind, problem.status)
+    assert (problem.kind, problem.status) == ("outage", None)
 
 
 def test_no_free_connection_is_throttling_and_sends_nothing(simulator):
@@ -123,8 +124,8 @@ def test_no_free_connection_is_throttling_and_sends_nothing(simulator):
     with slots.hold(1, 1):
         problem = _problem(gateway.ping)
 
-    assert ("throttled", None) == (problem.kind, problem.status)
-    assert {} == simulator.world.journal.counts()
+    assert (problem.kind, problem.status) == ("throttled", None)
+    assert simulator.world.journal.counts() == {}
 
 
 def test_slots_come_back_after_failures(simulator, list_id):
@@ -133,8 +134,8 @@ def test_slots_come_back_after_failures(simulator, list_id):
 
     kinds = [_problem(gateway.ping).kind for _ in range(3)]
 
-    assert ["unknown_outcome"] * 3 == kinds
-    assert "Everything's Chimpy!" == gateway.ping()
+    assert kinds == ["unknown_outcome"] * 3
+    assert gateway.ping() == "Everything's Chimpy!"
 
 
 def test_a_hundred_calls_use_one_connection(simulator, gateway):
@@ -145,7 +146,7 @@ def test_a_hundred_calls_use_one_connection(simulator, gateway):
     for _ in range(100):
         gateway.ping()
 
-    assert (100, 1) == (gateway.call_count, len(accepted))
+    assert (gateway.call_count, len(accepted)) == (100, 1)
 
 
 def test_calls_are_reported_without_ids(simulator, list_id):
@@ -155,10 +156,10 @@ def test_calls_are_reported_without_ids(simulator, list_id):
     gateway.put_member(list_id, ADA, BODY)
     _problem(lambda: gateway.get_member("0000000000", ADA))
 
-    assert [
+    assert [(call.method, call.resource, call.status, call.kind) for call in calls] == [
         ("PUT", "/lists/{list_id}/members/{subscriber_hash}", 200, ""),
         ("GET", "/lists/{list_id}/members/{subscriber_hash}", 404, "not_found"),
-    ] == [(call.method, call.resource, call.status, call.kind) for call in calls]
+    ]
 
 
 def test_the_key_stands_in_no_error_and_no_log(simulator, caplog):
@@ -167,7 +168,7 @@ def test_the_key_stands_in_no_error_and_no_log(simulator, caplog):
 
     problem = _problem(Gateway(simulator.url, key).ping)
 
-    assert "credentials" == problem.kind
+    assert problem.kind == "credentials"
     assert key not in f"{problem!r} {problem} {problem.args} {caplog.text}"
 
 
@@ -177,7 +178,7 @@ def test_paths_are_quoted_and_booleans_are_lower_case(simulator, gateway, list_i
 
     entries = simulator.world.journal.entries()
 
-    assert "skip_merge_validation=true" == entries[1]["query"]
+    assert entries[1]["query"] == "skip_merge_validation=true"
     assert f"/3.0/lists/{list_id}/members/a/b c" == entries[0]["path"]
 
 
@@ -189,20 +190,29 @@ def test_an_address_never_stands_in_a_path(simulator, gateway, list_id):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://api.mailchimp.com/3.0", "ftp://x", "", "https://", "https://user:pw@api.mailchimp.com", "https://x/?a=1"],
+    [
+        "http://api.mailchimp.com/3.0",
+        "ftp://x",
+        "",
+        "https://",
+        "https://user:pw@api.mailchimp.com",
+        "https://x/?a=1",
+    ],
 )
 def test_a_base_url_that_would_leak_the_key_is_refused(url):
     with pytest.raises(ValueError, match="base URL"):
         check_base_url(url)
 
 
-@pytest.mark.parametrize("url", ["https://us6.api.mailchimp.com/3.0/", "http://127.0.0.1:8090/3.0", "http://[::1]:1/3.0"])
+@pytest.mark.parametrize(
+    "url", ["https://us6.api.mailchimp.com/3.0/", "http://127.0.0.1:8090/3.0", "http://[::1]:1/3.0"]
+)
 def test_https_and_this_machine_are_fine_base_urls(url):
     assert url.rstrip("/") == check_base_url(url)
 
 
 def test_the_data_centre_is_in_the_key():
-    assert "https://us6.api.mailchimp.com/3.0" == base_url_for("0123456789abcdef0123456789abcdef-us6")
+    assert base_url_for("0123456789abcdef0123456789abcdef-us6") == "https://us6.api.mailchimp.com/3.0"
 
 
 @pytest.mark.parametrize("key", ["", "nodash", "x-", "x-us6.evil.example/"])

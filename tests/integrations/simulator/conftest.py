@@ -33,7 +33,9 @@ class Api:
         content = None if body is None else json.dumps(body)
         return self.client.open(f"/3.0{path}", method=method, data=content, headers=headers)
 
-    def member(self, method: str, email: str, body: Any = None, tail: str = "", query: str = "") -> TestResponse:
+    def member(
+        self, method: str, email: str, body: Any = None, tail: str = "", query: str = ""
+    ) -> TestResponse:
         key = md5_of(email) if "@" in email else email
         return self.call(method, f"/lists/{self.list_id}/members/{key}{tail}{query}", body)
 
@@ -50,7 +52,7 @@ class Api:
     def members(self, query: str = "") -> Any:
         return self.call("GET", f"/lists/{self.list_id}/members{query}").json
 
-    def sim(self, path: str, **wants: Any) -> Any:
+    def sim(self, path: str, /, **wants: Any) -> Any:
         answer = self.client.post(f"/_sim/{path}", json=wants)
         assert answer.status_code == 200, answer.text
         return answer.json
@@ -69,5 +71,7 @@ def api() -> Iterator[Api]:
 
 @pytest.fixture
 def running() -> Iterator[RunningSimulator]:
-    with RunningSimulator(SimulatorConfig(port=0, webhook_retry_seconds=(0.05, 0.05), webhook_timeout_seconds=1)) as found:
+    with RunningSimulator(
+        SimulatorConfig(port=0, webhook_retry_seconds=(0.05, 0.05), webhook_timeout_seconds=1)
+    ) as found:
         yield found

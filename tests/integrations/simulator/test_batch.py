@@ -12,8 +12,8 @@ def _one(email: str, **more: object) -> dict[str, object]:
 def test_a_call_of_500_is_taken_and_one_of_501_refused(api):
     members = [_one(f"p{n}@people.example") for n in range(501)]
 
-    assert 500 == api.batch(members[:500]).json["total_created"]
-    assert 400 == api.batch(members).status_code
+    assert api.batch(members[:500]).json["total_created"] == 500
+    assert api.batch(members).status_code == 400
 
 
 def test_new_updated_and_refused_are_told_apart(api):
@@ -21,13 +21,16 @@ def test_new_updated_and_refused_are_told_apart(api):
     api.put(GRACE)
     api.sim("contact/unsubscribe", email=GRACE)
 
-    answer = api.batch([_one(ADA), _one("new@people.example"), _one(GRACE, status="subscribed"), _one("x@example.com")])
+    answer = api.batch(
+        [_one(ADA), _one("new@people.example"), _one(GRACE, status="subscribed"), _one("x@example.com")]
+    )
 
-    assert 200 == answer.status_code
-    assert (1, 1, 2) == tuple(answer.json[name] for name in ("total_created", "total_updated", "error_count"))
-    assert [ADA] == [member["email_address"] for member in answer.json["updated_members"]]
-    assert [(GRACE, "ERROR_GENERIC"), ("x@example.com", "ERROR_GENERIC")] == [
-        (error["email_address"], error["error_code"]) for error in answer.json["errors"]
+    assert answer.status_code == 200
+    assert tuple(answer.json[name] for name in ("total_created", "total_updated", "error_count")) == (1, 1, 2)
+    assert [member["email_address"] for member in answer.json["updated_members"]] == [ADA]
+    assert [(error["email_address"], error["error_code"]) for error in answer.json["errors"]] == [
+        (GRACE, "ERROR_GENERIC"),
+        ("x@example.com", "ERROR_GENERIC"),
     ]
     assert "compliance state" in answer.json["errors"][0]["error"]
 
@@ -37,16 +40,16 @@ def test_without_update_existing_who_is_there_is_an_error(api):
 
     answer = api.batch([_one(ADA)], update_existing=False)
 
-    assert ["ERROR_CONTACT_EXISTS"] == [error["error_code"] for error in answer.json["errors"]]
+    assert [error["error_code"] for error in answer.json["errors"]] == ["ERROR_CONTACT_EXISTS"]
 
 
 def test_a_bad_merge_value_names_its_field_and_spares_the_others(api):
     answer = api.batch([_one(ADA, merge_fields={"ADDRESS": {"addr1": "x"}}), _one(GRACE)])
 
-    assert [("ADDRESS", "Please enter a complete address")] == [
-        (error["field"], error["field_message"]) for error in answer.json["errors"]
+    assert [(error["field"], error["field_message"]) for error in answer.json["errors"]] == [
+        ("ADDRESS", "Please enter a complete address")
     ]
-    assert 1 == answer.json["total_created"]
+    assert answer.json["total_created"] == 1
 
 
 def test_the_same_address_twice_is_an_error_unless_the_check_is_skipped(api):
@@ -55,18 +58,24 @@ def test_the_same_address_twice_is_an_error_unless_the_check_is_skipped(api):
     checked = api.batch(twice).json
     skipped = api.batch(twice, "?skip_duplicate_check=true").json
 
-    assert (1, 0) == (checked["error_count"], skipped["error_count"])
-    assert "First" == api.member("GET", ADA).json["merge_fields"]["FNAME"]
+    assert (checked["error_count"], skipped["error_count"]) == (1, 0)
+    assert api.member("GET", ADA).json["merge_fields"]["FNAME"] == "First"
 
 
 def test_null_means_not_mentioned(api):
     api.put(ADA, language="en", merge_fields={"FNAME": "Ada"})
 
-    answer = api.batch([_one(ADA, language=None, status=None, merge_fields={"FNAME": None, "LNAME": "King"}, tags=None)])
+    answer = api.batch(
+        [_one(ADA, language=None, status=None, merge_fields={"FNAME": None, "LNAME": "King"}, tags=None)]
+    )
 
     member = api.member("GET", ADA).json
-    assert [] == answer.json["errors"]
-    assert ("en", "Ada King", "subscribed") == tuple(member[name] for name in ("language", "full_name", "status"))
+    assert answer.json["errors"] == []
+    assert tuple(member[name] for name in ("language", "full_name", "status")) == (
+        "en",
+        "Ada King",
+        "subscribed",
+    )
 
 
 @pytest.mark.parametrize(("sync_tags", "left"), [(False, {"staff", "ours"}), (True, {"ours"})])
@@ -81,17 +90,17 @@ def test_sync_tags_takes_every_other_tag_off(api, sync_tags, left):
 def test_neither_status_nor_status_if_new_is_an_error_of_that_member(api):
     answer = api.batch([{"email_address": ADA}, _one(GRACE)])
 
-    assert (1, 1) == (answer.json["error_count"], answer.json["total_created"])
+    assert (answer.json["error_count"], answer.json["total_created"]) == (1, 1)
 
 
 @pytest.mark.parametrize("body", [{}, {"members": {}}, [], {"members": None}])
 def test_a_body_without_members_is_refused(api, body):
-    assert 400 == api.call("POST", f"/lists/{api.list_id}", body).status_code
+    assert api.call("POST", f"/lists/{api.list_id}", body).status_code == 400
 
 
 def test_members_of_a_batch_lack_what_the_real_ones_lack(api):
     member = api.batch([_one(ADA)]).json["new_members"][0]
 
     assert {"contact_id", "source", "full_name"}.isdisjoint(member)
-    assert 10 == len(member["_links"])
+    assert len(member["_links"]) == 10
     assert member["id"] in member["_links"][0]["href"]

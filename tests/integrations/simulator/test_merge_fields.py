@@ -13,10 +13,13 @@ def _make(api, **body) -> dict:
 def test_a_new_audience_has_the_usual_four(api):
     found = api.call("GET", f"/lists/{api.list_id}/merge-fields").json
 
-    assert [(1, "FNAME"), (2, "LNAME"), (3, "ADDRESS"), (4, "PHONE")] == [
-        (field["merge_id"], field["tag"]) for field in found["merge_fields"]
+    assert [(field["merge_id"], field["tag"]) for field in found["merge_fields"]] == [
+        (1, "FNAME"),
+        (2, "LNAME"),
+        (3, "ADDRESS"),
+        (4, "PHONE"),
     ]
-    assert (4, 30) == (found["total_items"], found["merge_field_limit"])
+    assert (found["total_items"], found["merge_field_limit"]) == (4, 30)
 
 
 @pytest.mark.parametrize(
@@ -64,15 +67,15 @@ def test_each_type_says_what_does_not_fit(api, type_, given, message):
 
     answer = api.put(ADA, merge_fields={"F": given})
 
-    assert "Your merge fields were invalid." == answer.json["detail"]
+    assert answer.json["detail"] == "Your merge fields were invalid."
     assert [{"field": "F", "message": message}] == answer.json["errors"]
 
 
 def test_an_american_phone_field_wants_ten_digits(api):
     _make(api, type="phone", options={"phone_format": "US"})
 
-    assert 400 == api.put(ADA, merge_fields={"F": "+5583999999999"}).status_code
-    assert 200 == api.put(ADA, merge_fields={"F": "217-555-0100"}).status_code
+    assert api.put(ADA, merge_fields={"F": "+5583999999999"}).status_code == 400
+    assert api.put(ADA, merge_fields={"F": "217-555-0100"}).status_code == 200
 
 
 def test_a_required_field_is_wanted_unless_the_check_is_skipped(api):
@@ -82,23 +85,23 @@ def test_a_required_field_is_wanted_unless_the_check_is_skipped(api):
     refused = api.member("PUT", ADA, body)
     taken = api.member("PUT", ADA, body, query="?skip_merge_validation=true")
 
-    assert [{"field": "F", "message": "Please enter a value"}] == refused.json["errors"]
-    assert 200 == taken.status_code
-    assert 200 == api.member("PATCH", ADA, {"status": "unsubscribed"}).status_code
+    assert refused.json["errors"] == [{"field": "F", "message": "Please enter a value"}]
+    assert taken.status_code == 200
+    assert api.member("PATCH", ADA, {"status": "unsubscribed"}).status_code == 200
 
 
 def test_a_tag_is_short_unique_and_made_where_missing(api):
-    assert "MMERGE5" == _make(api, type="text", tag="").json["tag"]
-    assert 400 == _make(api, type="text", tag="FNAME").status_code
-    assert 400 == _make(api, type="text", tag="ELEVENCHARS").status_code
-    assert 400 == _make(api, type="odd").status_code
+    assert _make(api, type="text", tag="").json["tag"] == "MMERGE5"
+    assert _make(api, type="text", tag="FNAME").status_code == 400
+    assert _make(api, type="text", tag="ELEVENCHARS").status_code == 400
+    assert _make(api, type="odd").status_code == 400
 
 
 def test_thirty_fields_are_the_limit(api):
     for number in range(26):
-        assert 200 == _make(api, type="text", tag=f"T{number}").status_code
+        assert _make(api, type="text", tag=f"T{number}").status_code == 200
 
-    assert 400 == _make(api, type="text", tag="T26").status_code
+    assert _make(api, type="text", tag="T26").status_code == 400
 
 
 def test_renaming_keeps_values_and_deleting_takes_them(api):
@@ -110,7 +113,7 @@ def test_renaming_keeps_values_and_deleting_takes_them(api):
     renamed = api.member("GET", ADA).json["merge_fields"]
     deleted = api.call("DELETE", path)
 
-    assert ("kept", False) == (renamed["NEW"], "OLD" in renamed)
-    assert 204 == deleted.status_code
+    assert (renamed["NEW"], "OLD" in renamed) == ("kept", False)
+    assert deleted.status_code == 204
     assert "NEW" not in api.member("GET", ADA).json["merge_fields"]
-    assert 404 == api.call("GET", path).status_code
+    assert api.call("GET", path).status_code == 404

@@ -16,7 +16,7 @@ def test_a_key_comes_as_bearer_or_as_the_password_of_anybody(api, scheme):
 
     answer = api.client.get("/3.0/ping", headers={"Authorization": f"{scheme} {credentials}"})
 
-    assert {"health_status": "Everything's Chimpy!"} == answer.json
+    assert answer.json == {"health_status": "Everything's Chimpy!"}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,8 @@ def test_a_wrong_key_is_told_why(api, authorization, status, title):
 
 
 @pytest.mark.parametrize(
-    ("flag", "status", "title"), [("is_revoked", 401, "API Key Invalid"), ("is_disabled", 403, "User Disabled")]
+    ("flag", "status", "title"),
+    [("is_revoked", 401, "API Key Invalid"), ("is_disabled", 403, "User Disabled")],
 )
 def test_an_account_is_closed_and_opened_again(api, flag, status, title):
     api.sim("accounts", **{flag: True})
@@ -45,7 +46,7 @@ def test_an_account_is_closed_and_opened_again(api, flag, status, title):
     api.sim("accounts", **{flag: False})
 
     assert (status, title) == (closed.status_code, closed.json["title"])
-    assert 200 == api.call("GET", "/ping").status_code
+    assert api.call("GET", "/ping").status_code == 200
 
 
 def test_a_success_has_mailchimps_headers(api):
@@ -53,18 +54,19 @@ def test_a_success_has_mailchimps_headers(api):
 
     answer = api.member("GET", ADA)
 
-    assert "application/json; charset=utf-8" == answer.headers["Content-Type"]
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
     assert 'rel="describedBy"' in answer.headers["Link"]
     assert 'rel="dashboard"' in answer.headers["Link"]
-    assert "openresty" == answer.headers["Server"]
-    assert not [name for name in answer.headers.keys() if "ratelimit" in name.lower() or name == "Retry-After"]
+    assert answer.headers["Server"] == "openresty"
+    names = [name.lower() for name, _ in answer.headers]
+    assert [name for name in names if "ratelimit" in name or name == "retry-after"] == []
 
 
 def test_a_refusal_is_a_problem_whose_instance_is_the_request(api):
     answer = api.member("GET", ADA)
 
-    assert 404 == answer.status_code
-    assert "application/problem+json; charset=utf-8" == answer.headers["Content-Type"]
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/problem+json; charset=utf-8"
     assert {
         "type": "https://mailchimp.com/developer/marketing/docs/errors/",
         "title": "Resource Not Found",
@@ -79,13 +81,17 @@ def test_no_content_has_no_body_but_a_type(api):
 
     answer = api.member("DELETE", ADA)
 
-    assert (204, b"", "application/json; charset=utf-8") == (answer.status_code, answer.data, answer.content_type)
+    assert (answer.status_code, answer.data, answer.content_type) == (
+        204,
+        b"",
+        "application/json; charset=utf-8",
+    )
 
 
 def test_a_wrong_method_names_the_right_ones(api):
     answer = api.call("DELETE", "/ping")
 
-    assert (405, "Method Not Allowed") == (answer.status_code, answer.json["title"])
+    assert (answer.status_code, answer.json["title"]) == (405, "Method Not Allowed")
     assert "GET" in answer.headers["Allow"]
 
 
@@ -93,17 +99,20 @@ def test_a_wrong_method_names_the_right_ones(api):
 def test_bad_json_is_said_to_be_bad(api, body):
     key = api.world.config.api_key
 
-    answer = api.client.post(f"/3.0/lists/{api.list_id}", data=body, headers={"Authorization": f"Bearer {key}"})
+    answer = api.client.post(
+        f"/3.0/lists/{api.list_id}", data=body, headers={"Authorization": f"Bearer {key}"}
+    )
 
-    assert (400, "JSON Parse Error") == (answer.status_code, answer.json["title"])
+    assert (answer.status_code, answer.json["title"]) == (400, "JSON Parse Error")
 
 
 def test_fields_choose_by_dotted_paths_into_collections(api):
     api.put(ADA, merge_fields={"FNAME": "Ada"})
 
-    assert {"members": [{"id": md5_of(ADA), "merge_fields": {"FNAME": "Ada"}}], "total_items": 1} == api.members(
-        "?fields=members.id,members.merge_fields.FNAME,total_items"
-    )
+    assert {
+        "members": [{"id": md5_of(ADA), "merge_fields": {"FNAME": "Ada"}}],
+        "total_items": 1,
+    } == api.members("?fields=members.id,members.merge_fields.FNAME,total_items")
     assert "_links" not in api.members("?exclude_fields=_links,members._links")["members"][0]
     assert "_links" in api.members()["members"][0]
 
@@ -113,7 +122,7 @@ def test_a_page_is_ten_long_and_past_the_end_empty(api):
 
     first, second, beyond = (api.members(query) for query in ("", "?count=5&offset=10", "?offset=99"))
 
-    assert (10, 2, 0) == tuple(len(page["members"]) for page in (first, second, beyond))
+    assert tuple(len(page["members"]) for page in (first, second, beyond)) == (10, 2, 0)
     assert {12} == {page["total_items"] for page in (first, second, beyond)}
 
 
@@ -121,7 +130,7 @@ def test_a_page_is_ten_long_and_past_the_end_empty(api):
 def test_a_senseless_page_is_refused(api, query):
     answer = api.call("GET", f"/lists/{api.list_id}/members{query}")
 
-    assert (400, "Invalid Resource") == (answer.status_code, answer.json["title"])
+    assert (answer.status_code, answer.json["title"]) == (400, "Invalid Resource")
 
 
 def test_a_list_counts_its_members_afresh(api):
@@ -130,10 +139,14 @@ def test_a_list_counts_its_members_afresh(api):
 
     found = api.call("GET", f"/lists/{api.list_id}?include_total_contacts=true").json
 
-    assert (1, 1, 1, 4) == tuple(
-        found["stats"][name] for name in ("member_count", "unsubscribe_count", "cleaned_count", "total_contacts")
+    assert tuple(
+        found["stats"][name]
+        for name in ("member_count", "unsubscribe_count", "cleaned_count", "total_contacts")
+    ) == (1, 1, 1, 4)
+    assert (
+        f"https://sim.us1.list-manage.com/subscribe?u=8d3a3db4d97663a9074efcc16&id={api.list_id}"
+        == found["subscribe_url_long"]
     )
-    assert f"https://sim.us1.list-manage.com/subscribe?u=8d3a3db4d97663a9074efcc16&id={api.list_id}" == found["subscribe_url_long"]
     assert [api.list_id] == [one["id"] for one in api.call("GET", "/lists").json["lists"]]
 
 
@@ -141,5 +154,5 @@ def test_another_accounts_list_is_not_found(api):
     other = "f" * 32 + "-us1"
     api.sim("accounts", api_key=other)
 
-    assert 404 == api.call("GET", f"/lists/{api.list_id}", key=other).status_code
-    assert [] == api.call("GET", "/lists", key=other).json["lists"]
+    assert api.call("GET", f"/lists/{api.list_id}", key=other).status_code == 404
+    assert api.call("GET", "/lists", key=other).json["lists"] == []
