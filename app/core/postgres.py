@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from app.core.survivors import stop_serving
 ROLE = "muster"
 DATABASE = "muster"
 OLDEST_VERSION = 15
+# One syncfs call instead of an fsync for each of a thousand files, at initdb and after a crash; only Linux has it.
+IS_SYNCFS_KNOWN = sys.platform == "linux"
+SYNC_FLAGS = ("--sync-method=syncfs",) if IS_SYNCFS_KNOWN else ()
 # Text sorts by code point and folds case by Unicode without ICU, which the wheel does not carry.
 INITDB_FLAGS = (
     f"--username={ROLE}",
@@ -29,6 +33,7 @@ INITDB_FLAGS = (
     "--locale=C",
     "--data-checksums",
     "--no-instructions",
+    *SYNC_FLAGS,
 )
 OPTIONS = {
     "listen_addresses": "",
@@ -50,6 +55,7 @@ OPTIONS = {
     "log_line_prefix": "%m [%p] ",
     "log_timezone": "UTC",
     "timezone": "UTC",
+    **({"recovery_init_sync_method": "syncfs"} if IS_SYNCFS_KNOWN else {}),
 }
 STOP_SIGNALS = (
     signal.SIGINT,
