@@ -6,9 +6,11 @@ One thread and one loop, so that forking is safe and the kernel's leash (see lea
 import os
 import selectors
 import signal
+import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from app.core.errors import NotRunningError
@@ -21,6 +23,7 @@ TICK_SECONDS = 0.1
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 5.0
 SETTLED_SECONDS = 10.0  # a process that lived so long starts with a clean slate
+SAID_DEATHS = 6  # in a row, and then every sixth
 DEATHS_AT_START = 3  # then a first start counts as failed
 STOP_SECONDS = 6.0  # for a stage, until it is killed
 STOP_ALL_SECONDS = 9.0
@@ -133,31 +136,44 @@ class Supervisor:
         now = time.monotonic()
         for ward in self._wards:
             if ward.child is not None and ward.child.poll() is not None:
-                self._note_death(ward, now)
+                self._note_death(ward)
             elif ward.child is None and now >= ward.restart_at and not self.is_stopping:
                 self._spawn(ward)
 
     def _spawn(self, ward: Ward) -> None:
-        ward.spec.clear_the_way()
+        ward.started_at = time.monotonic()
         reading, writing = os.pipe()
         try:
+            ward.spec.clear_the_way()
             ward.child = spawn(ward.spec, writing)
+        except (
+            OSError,
+            subprocess.SubprocessError,
+        ) as error:  # no process or memory left, or the program is gone
+            os.close(reading)
+            self._plan_restart(ward, f"could not be started: {error}")
+            return
         finally:
             os.close(writing)
-            ward.started_at = time.monotonic()
         os.set_blocking(reading, False)
         self._selector.register(reading, selectors.EVENT_READ, ward.outlet)
         self._remember()
 
-    def _note_death(self, ward: Ward, now: float) -> None:
+    def _note_death(self, ward: Ward) -> None:
         child = ward.child
         assert child is not None
         kill_group(child.pid)  # what it left behind would hold its port
+        ward.child = None
+        self._plan_restart(ward, _ending(child.returncode))
+
+    def _plan_restart(self, ward: Ward, reason: str) -> None:
+        now = time.monotonic()
         is_quick = now - ward.started_at < SETTLED_SECONDS
         ward.quick_death_count = ward.quick_death_count + 1 if is_quick else 1
         delay = restart_delay_seconds(ward.quick_death_count - 1)
-        ward.child, ward.restart_at = None, now + delay
-        self._say(f"{ward.spec.name} {_ending(child.returncode)}; starting it again in {delay:.1f} s")
+        ward.restart_at = now + delay
+        if ward.quick_death_count <= SAID_DEATHS or ward.quick_death_count % SAID_DEATHS == 0:
+            self._say(f"{ward.spec.name} {reason}; starting it again in {delay:.1f} s")
 
     def _forward(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
@@ -173,10 +189,11 @@ class Supervisor:
                 os.close(descriptor)
 
     def _remember(self) -> None:
-        write_known(
-            self._state_file,
-            [(w.child.pid, w.spec.stop_signals[0]) for w in reversed(self._wards) if w.child is not None],
-        )
+        children = [
+            (w.child.pid, w.spec.stop_signals[0]) for w in reversed(self._wards) if w.child is not None
+        ]
+        with suppress(OSError):  # a full disk must not stop what will outlast it
+            write_known(self._state_file, children)
 
     def stop(self) -> None:
         """Stop everything within 10 seconds, the latest stage first; what does not listen is killed."""

@@ -102,6 +102,44 @@ def test_start_returns_when_the_last_of_them_is_ready(supervisor, tmp_path):
     assert flag.exists()
 
 
+def test_a_full_disk_stops_no_process(tmp_path):
+    """The list of children cannot be written, as when no space is left; the log's directory cannot either."""
+    supervisor = Supervisor(tmp_path / "logs", tmp_path / "no such folder" / "children.json", lambda _: None)
+    supervisor.start([python("web", SLEEPER)])
+    killed = supervisor.pid_of("web")
+    os.kill(killed, signal.SIGKILL)
+
+    run_until(supervisor, lambda: supervisor.pid_of("web") not in {0, killed})
+
+    supervisor.stop()
+
+
+def test_a_program_that_vanished_is_tried_again_until_it_is_back(supervisor, said, tmp_path):
+    program = tmp_path / "program"
+    program.symlink_to(sys.executable)
+    supervisor.start([ProcessSpec(name="web", argv=(str(program), "-c", SLEEPER))])
+    killed = supervisor.pid_of("web")
+    program.unlink()
+    os.kill(killed, signal.SIGKILL)
+    restore = threading.Timer(1.0, lambda: program.symlink_to(sys.executable))
+    restore.start()
+
+    run_until(supervisor, lambda: supervisor.pid_of("web") not in {0, killed})
+
+    restore.join()
+    assert said[0].startswith("web was ended by SIGKILL")
+    assert said[1].startswith("web could not be started: ")
+
+
+def test_a_process_that_keeps_dying_is_not_announced_each_time(supervisor, said, monkeypatch):
+    monkeypatch.setattr("app.core.supervisor.restart_delay_seconds", lambda _: 0.0)
+    supervisor.start([python("web", "raise SystemExit(1)")])
+
+    run_until(supervisor, lambda: len(said) >= 8, 20)
+
+    assert len(said) == 8  # the first six, the twelfth, the eighteenth
+
+
 def test_later_stages_stop_before_earlier_ones(tmp_path):
     trace = tmp_path / "trace"
     code = f"""
