@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.audiences.outbox import queue_changes
 from app.audiences.views import AudienceView
+from app.contacts.drafts import lock_drafts
 from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents, sharing_contact_ids
 from app.contacts.normalise import match_value
 from app.core.clock import database_now
@@ -26,9 +27,6 @@ class OptOut:
     occurred_at: datetime | None = None
 
 
-LOCK = text(
-    "SELECT id FROM contacts WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'active' ORDER BY id FOR UPDATE"
-)
 # Somebody whose consent is withdrawn already needs no second line, nor does the same statement read twice.
 KNOWN = text("""
     SELECT contact_id, NULL AS method, NULL AS occurred_at FROM consents
@@ -50,11 +48,12 @@ def learn_opt_outs(session: Session, audience: AudienceView, opt_outs: Sequence[
     if not opt_outs:
         return 0
     sharers = sharing_contact_ids(session, {match_value("email", one.address).value for one in opt_outs})
-    locked = set(session.scalars(LOCK, {"ids": sorted({one.contact_id for one in opt_outs} | sharers)}))
+    drafts = lock_drafts(session, {one.contact_id for one in opt_outs} | sharers)
+    living = {contact_id for contact_id, draft in drafts.items() if draft.is_living}
     lines = [
         _line(one, audience, database_now(session))
         for one in _news(session, audience, opt_outs)
-        if one.contact_id in locked
+        if one.contact_id in living
     ]
     if not lines:
         return 0
@@ -62,8 +61,8 @@ def learn_opt_outs(session: Session, audience: AudienceView, opt_outs: Sequence[
     scope = {"channel": audience.channel, "purpose": audience.purpose}
     told = {"ids": [line.contact_id for line in lines], "methods": [line.method for line in lines]}
     session.execute(TELL, {**told, **scope})
-    changed = derive_consents(session, locked)
-    queue_changes(session, locked)
+    changed = derive_consents(session, drafts.values())
+    queue_changes(session, living)
     return len(changed & {line.contact_id for line in lines})
 
 

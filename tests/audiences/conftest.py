@@ -15,6 +15,7 @@ from app.audiences.bootstrap import ensure_simulated_audience
 from app.audiences.connect import Connections, Deadlines
 from app.audiences.outbox import queue_changes
 from app.audiences.push import PushCounts, PushOptions, push_audience
+from app.contacts.drafts import lock_drafts
 from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents
 from app.contacts.normalise import match_value
 from app.core.clock import database_now
@@ -102,6 +103,21 @@ def connections(box: SecretBox, redis_url: str) -> Iterator[Connections]:
     connections.close()
 
 
+CROWD = """
+WITH people AS (
+    INSERT INTO contacts (fields, tags)
+    SELECT jsonb_build_object('email', 'p' || n || '@house.test', 'first_name', 'P' || n), CAST(:tags AS text[])
+    FROM generate_series(1, :count) AS n RETURNING id, fields ->> 'email' AS email),
+addresses AS (
+    INSERT INTO identities (kind, match_value, given_value, contact_id) SELECT 'email', email, email, id FROM people),
+lines AS (
+    INSERT INTO consent_evidence (contact_id, channel, purpose, address, verdict, occurred_at)
+    SELECT id, 'email', 'newsletter', email, 'given', now() FROM people RETURNING id, contact_id)
+INSERT INTO consents (contact_id, channel, purpose, status, proof, evidence_id, decided_at)
+SELECT contact_id, 'email', 'newsletter', 'given', 'claimed', id, now() FROM lines RETURNING contact_id
+"""
+
+
 @dataclass
 class Office:
     """Everything one test needs: the audience, contacts, pushing."""
@@ -137,6 +153,13 @@ class Office:
         self.touch(contact_id)
         return int(contact_id)
 
+    def crowd(self, count: int, *tags: str) -> list[int]:
+        """p1@house.test, p2@house.test, ... with consent; queued."""
+        with transaction(self.sessions) as session:
+            ids = list(session.scalars(text(CROWD), {"count": count, "tags": list(tags)}))
+            queue_changes(session, ids)
+        return ids
+
     def say(self, contact_id: int, verdict: str, email: str, proof: str = "claimed") -> None:
         """One statement about consent, now."""
         with transaction(self.sessions) as session:
@@ -150,7 +173,7 @@ class Office:
                     )
                 ],
             )  # fmt: skip
-            derive_consents(session, [contact_id])
+            derive_consents(session, lock_drafts(session, [contact_id]).values())
         self.touch(contact_id)
 
     def change(self, contact_id: int, **fields: Any) -> None:

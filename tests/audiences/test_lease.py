@@ -1,0 +1,98 @@
+"""Late holders: whoever wakes up after the lease leaves nothing older behind (I16)."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from app.audiences import push
+from app.audiences.outcome import Outcome
+from app.audiences.push import PushOptions, push_audience
+
+ADA = "ada@house.test"
+
+
+def test_a_late_answer_is_sent_again_as_it_should_be_now(
+    office: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contact_id = office.add(ADA, first_name="Old")
+    real = push.send_job
+    is_first = threading.Event()
+
+    def overtaken(gateway: Any, audience: Any, operations: Any) -> list[Outcome]:
+        """While the first call is on its way somebody else takes over, pushes newer values, and is done."""
+        if is_first.is_set():
+            return real(gateway, audience, operations)
+        is_first.set()
+        office.execute("UPDATE changes SET leased_until = now() - interval '1 second'")
+        office.change(contact_id, first_name="New")
+        office.push()
+        assert "New" == simulator.member(ADA).merge_fields["FNAME"]
+        return real(gateway, audience, operations)
+
+    monkeypatch.setattr(push, "send_job", overtaken)
+
+    office.push()
+
+    assert "New" == simulator.member(ADA).merge_fields["FNAME"]
+    assert 0 == office.change_count()
+
+
+def test_a_late_first_push_cannot_subscribe_somebody_who_opted_out_meanwhile(
+    office: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contact_id = office.add(ADA)
+    real = push.send_job
+    is_first = threading.Event()
+
+    def overtaken(gateway: Any, audience: Any, operations: Any) -> list[Outcome]:
+        if not is_first.is_set():
+            is_first.set()
+            office.execute("UPDATE changes SET leased_until = now() - interval '1 second'")
+            office.say(contact_id, "withdrawn", ADA)
+            office.push()
+        return real(gateway, audience, operations)
+
+    monkeypatch.setattr(push, "send_job", overtaken)
+
+    office.push()
+
+    assert "unsubscribed" == simulator.member(ADA).status
+    assert 0 == simulator.subscribing(ADA)
+    assert "unsubscribed" == office.mirror(contact_id).status
+
+
+def test_nothing_is_sent_under_a_lease_that_may_be_over(office: Any, simulator: Any) -> None:
+    office.add(ADA)
+
+    counts = push_audience(
+        office.sessions, office.connections, office.audience_id, PushOptions(lease_seconds=0.0, budget_seconds=0.2)
+    )
+
+    assert 0 == simulator.calls
+    assert counts.by_verdict["release"] > 0
+    assert 1 == office.change_count()
+
+
+def test_a_slow_call_keeps_its_lease(office: Any, simulator: Any) -> None:
+    office.add(ADA)
+    simulator.fault("slow", seconds=2.5, times=1)
+
+    office.push(lease_seconds=1.5)
+
+    assert 1 == simulator.calls
+    assert 0 == office.change_count()
+
+
+def test_two_pushers_at_once_send_everybody_once(office: Any, simulator: Any) -> None:
+    office.crowd(40)
+    threads = [threading.Thread(target=lambda: office.push(claim_size=7)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 40 == simulator.member_count()
+    assert 0 == office.change_count()
+    notes = [note for entry in simulator.entries() for note in entry["notes"]]
+    assert 40 == len(notes)

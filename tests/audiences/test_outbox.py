@@ -1,0 +1,183 @@
+"""The outbox: queued once, claimed by lease, settled only by the holder and only as it was claimed."""
+
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.audiences import outbox
+from app.audiences.outbox import Postponed, claim_changes, queue_changes, settle_changes
+from app.audiences.retry import BACKOFFS, retry_seconds
+from app.audiences.views import Trouble
+from app.core.db import transaction
+
+TROUBLE = Trouble("outage", "It is down.")
+
+
+def claim(office: Any, limit: int = 10, lease_seconds: float = 30) -> Any:
+    with transaction(office.sessions) as session:
+        return claim_changes(session, office.audience_id, limit, lease_seconds)
+
+
+def settle(office: Any, token: Any, **how: Any) -> Any:
+    with transaction(office.sessions) as session:
+        return settle_changes(session, office.audience_id, token, **how)
+
+
+def pairs(claimed: Any) -> list[tuple[int, int]]:
+    return [(change.contact_id, change.number) for change in claimed.changes]
+
+
+def test_a_contact_queued_twice_is_one_change_with_a_later_number(office: Any) -> None:
+    contact_id = office.add("ada@house.test")
+    before = office.execute("SELECT number FROM changes")[0][0]
+
+    office.touch(contact_id)
+
+    assert [True] == [row[0] > before for row in office.execute("SELECT number FROM changes")]
+
+
+def test_a_live_change_stays_live_when_the_bulk_lane_touches_it(office: Any, sessions: sessionmaker[Session]) -> None:
+    contact_id = office.add("ada@house.test")
+    with transaction(sessions) as session:
+        queue_changes(session, [contact_id], lane=1)
+
+    assert 0 == office.execute("SELECT lane FROM changes")[0][0]
+
+
+def test_disabled_audiences_are_not_queued(office: Any) -> None:
+    office.execute("UPDATE audiences SET is_enabled = false")
+
+    office.add("ada@house.test")
+
+    assert 0 == office.change_count()
+
+
+def test_live_changes_are_claimed_before_bulk_ones(office: Any, sessions: sessionmaker[Session]) -> None:
+    bulk, live = office.crowd(2)
+    office.execute("UPDATE changes SET lane = 1 WHERE contact_id = :id", id=bulk)
+
+    assert [live] == [change.contact_id for change in claim(office, limit=1).changes]
+
+
+def test_what_one_holds_nobody_else_gets(office: Any) -> None:
+    office.crowd(3)
+    first = claim(office)
+
+    second = claim(office)
+
+    assert (3, 0) == (len(first.changes), len(second.changes))
+
+
+def test_two_claimers_at_once_never_share(office: Any) -> None:
+    office.crowd(200)
+    claims: list[Any] = []
+    threads = [threading.Thread(target=lambda: claims.append(claim(office, limit=40))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    taken = [change.contact_id for one in claims for change in one.changes]
+    assert len(taken) == len(set(taken))
+
+
+def test_done_changes_go(office: Any) -> None:
+    office.crowd(2)
+    claimed = claim(office)
+
+    settled = settle(office, claimed.token, done=pairs(claimed))
+
+    assert (2, 0, 0) == (settled.done_count, settled.touched_count, office.change_count())
+
+
+def test_a_change_touched_meanwhile_is_due_again(office: Any) -> None:
+    ids = office.crowd(2)
+    claimed = claim(office)
+    office.touch(ids[0])
+
+    settled = settle(office, claimed.token, done=pairs(claimed))
+
+    assert (1, 1) == (settled.done_count, settled.touched_count)
+    assert [ids[0]] == [change.contact_id for change in claim(office).changes]
+
+
+@pytest.mark.parametrize("is_taken_over", [True, False])
+def test_a_late_holder_settles_nothing_and_the_contact_is_planned_anew(office: Any, is_taken_over: bool) -> None:
+    ids = office.crowd(1)
+    late = claim(office)
+    office.execute("UPDATE changes SET leased_until = now() - interval '1 second'")
+    other = claim(office)
+    if is_taken_over:
+        settle(office, other.token, done=pairs(other))
+
+    settled = settle(office, late.token, done=pairs(late))
+
+    assert (tuple(ids), 0) == (settled.lost, settled.done_count)
+    assert 1 == office.change_count()
+    if not is_taken_over:
+        assert 1 == settle(office, other.token, done=pairs(other)).touched_count
+
+
+def test_a_failed_change_waits_with_its_reason(office: Any) -> None:
+    office.crowd(1)
+    claimed = claim(office)
+    contact_id, number = pairs(claimed)[0]
+
+    settle(office, claimed.token, failed=[Postponed(contact_id, number, 60, TROUBLE)])
+
+    row = office.execute("SELECT * FROM changes")[0]
+    assert (1, "outage", None) == (row.attempt_count, row.error["code"], row.parked_at)
+    assert () == claim(office).changes
+
+
+def test_a_parked_change_waits_until_it_is_touched(office: Any) -> None:
+    ids = office.crowd(1)
+    claimed = claim(office)
+    settle(office, claimed.token, failed=[Postponed(*pairs(claimed)[0], None, TROUBLE)])
+    assert () == claim(office).changes
+
+    office.touch(*ids)
+
+    assert 1 == len(claim(office).changes)
+
+
+def test_a_lease_that_ran_out_is_not_renewed(office: Any, sessions: sessionmaker[Session]) -> None:
+    office.crowd(1)
+    claimed = claim(office)
+    with transaction(sessions) as session:
+        assert outbox.renew_lease(session, office.audience_id, claimed.token, 30)
+    office.execute("UPDATE changes SET leased_until = now() - interval '1 second'")
+
+    with transaction(sessions) as session:
+        is_held = outbox.renew_lease(session, office.audience_id, claimed.token, 30)
+
+    assert not is_held
+
+
+def test_everybody_with_consent_and_every_member_is_queued_for_a_new_audience(
+    office: Any, sessions: sessionmaker[Session]
+) -> None:
+    office.crowd(3)
+    office.add("none@house.test", consent="none")
+    office.execute("DELETE FROM changes")
+
+    with transaction(sessions) as session:
+        count = outbox.queue_audience(session, office.audience_id)
+
+    assert 3 == count
+
+
+@pytest.mark.parametrize("kind", [*BACKOFFS, "something_else"])
+def test_waits_grow_jitter_and_stay_bounded(kind: str) -> None:
+    longest = [retry_seconds(kind, attempt_count, 1.0) for attempt_count in range(40)]
+    shortest = [retry_seconds(kind, attempt_count, 0.0) for attempt_count in range(40)]
+
+    assert longest == sorted(longest)
+    assert longest[-1] <= 2 * 24 * 3600
+    assert all(low < high for low, high in zip(shortest, longest, strict=True))
+
+
+def test_an_unknown_outcome_is_not_asked_again_for_thirty_seconds() -> None:
+    assert 30 <= retry_seconds("unknown_outcome", 0, 0.0)
