@@ -97,10 +97,8 @@ def _create(world: World, audience: Audience, wish: Wish, writer: Writer) -> Mem
     member.source = "API - Generic" if writer.by == "api" else "Admin Add"
     _set_opt_in(member, "", now, writer.ip)
     _set_plain(member, wish)
-    add_tags(audience, member, wish.tags, now)
+    add_tags(world, audience, member, wish.tags)
     world.save_member(audience, member)
-    if wish.tags:
-        world.save_audience(audience)
     note(world, audience, wish, None, "created")
     say_status(world, audience, member, "", writer.by)
     return member
@@ -128,8 +126,7 @@ def update_member(world: World, audience: Audience, member: Member, wish: Wish, 
     _set_opt_in(member, status_before, now, writer.ip)
     is_changed |= _set_plain(member, wish)
     if wish.tags and (status_before == "archived" or world.switches.are_put_tags_applied_on_update):
-        is_changed |= add_tags(audience, member, wish.tags, now)
-        world.save_audience(audience)
+        is_changed |= add_tags(world, audience, member, wish.tags)
     if new_email:
         audience.rename(member, new_email)
         member.unique_id = ""
@@ -219,21 +216,23 @@ def change_tags(world: World, audience: Audience, member: Member, tags: Sequence
             member.dropped_tags.append(tag_id)
             is_changed = True
     names = [name for name, is_active in tags if is_active]
-    add_tags(audience, member, names, now)
+    add_tags(world, audience, member, names)
     if names or is_changed:
         member.changed_at = now
         world.save_member(audience, member)
-        world.save_audience(audience)
 
 
-def add_tags(audience: Audience, member: Member, names: Sequence[str], now: int) -> bool:
+def add_tags(world: World, audience: Audience, member: Member, names: Sequence[str]) -> bool:
     """Newest first, as recorded: those put on again before the new ones, the last taken off first."""
+    known_count = len(audience.tag_names)
     ids = [audience.tag_id(name.strip()) for name in names if name.strip()]
     fresh = [tag_id for tag_id in dict.fromkeys(ids) if tag_id not in member.tags]
     again = [tag_id for tag_id in reversed(member.dropped_tags) if tag_id in fresh]
     block = [*again, *(tag_id for tag_id in fresh if tag_id not in again)]
     member.dropped_tags = [tag_id for tag_id in member.dropped_tags if tag_id not in block]
-    member.tags = {**dict.fromkeys(block, now), **member.tags}
+    member.tags = {**dict.fromkeys(block, world.clock.now()), **member.tags}
+    if len(audience.tag_names) > known_count:
+        world.save_audience(audience)
     return bool(block)
 
 

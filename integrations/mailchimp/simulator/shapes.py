@@ -16,20 +16,14 @@ from integrations.mailchimp.simulator.state import (
 
 SHOWN_TAGS = 50
 HASH_MARK = "@hash@"
+NO_STATS = {"avg_open_rate": 0, "avg_click_rate": 0}
+RATING = 2
 REASONS = {
     "contact": "None given",
     "abuse": "Abuse complaint",
     "bounce": "Bounced",
 }  # of our own wording; only the admin's is recorded
 ADMIN_REASON = "N/A (Unsubscribed by admin)"
-BATCH_LACKS = (
-    "contact_id",
-    "full_name",
-    "web_id",
-    "consents_to_one_to_one_messaging",
-    "source",
-    "unsubscribe_reason",
-)
 
 # rel, what follows the member's own path, method, whether a target schema and a body schema are named
 _MEMBER_LINKS = (
@@ -51,7 +45,7 @@ class Shapes:
 
     def __init__(self, account: Account) -> None:
         self._centre = account.centre
-        self._links_texts: dict[str, str] = {}
+        self._batch_texts: dict[str, tuple[str, str]] = {}
         self.root = f"https://{account.centre}.api.mailchimp.com"
         self._member_links = [
             (rel, tail, method, *(self._schema_keys(target, schema)))
@@ -102,30 +96,20 @@ class Shapes:
         body |= {
             "consents_to_one_to_one_messaging": True,
             "merge_fields": {tag: values.get(tag, "") for tag in fields},
-            "stats": {"avg_open_rate": 0, "avg_click_rate": 0},
+            "stats": NO_STATS,
             "ip_signup": member.ip_signup,
             "timestamp_signup": iso(member.signup_at),
             "ip_opt": member.ip_opt,
             "timestamp_opt": iso(member.opt_at),
-            "member_rating": 2,
+            "member_rating": RATING,
             "last_changed": iso(member.changed_at),
             "language": member.language,
             "vip": member.is_vip,
             "email_client": "",
-            "location": {
-                "latitude": member.latitude,
-                "longitude": member.longitude,
-                "gmtoff": 0,
-                "dstoff": 0,
-                "country_code": "",
-                "timezone": "",
-            },
+            "location": _location(member),
             "source": member.source,
             "tags_count": len(member.tags),
-            "tags": [
-                {"id": tag_id, "name": audience.tag_names[tag_id]}
-                for tag_id in list(member.tags)[:SHOWN_TAGS]
-            ],
+            "tags": _tags(audience, member),
             "list_id": audience.list_id,
         }
         if has_links:
@@ -133,15 +117,45 @@ class Shapes:
         return body
 
     def batch_member_text(self, audience: Audience, fields: Mapping[str, MergeField], member: Member) -> str:
-        """A member as POST /lists/{id} shows it, as JSON text: links are half of it, and the same but for the hash."""
-        body = self.member(audience, fields, member, has_links=False)
-        for name in BATCH_LACKS:
-            body.pop(name, None)
-        links = self._links_texts.get(audience.list_id)
-        if links is None:
-            links = json.dumps(self.member_links(audience.list_id, HASH_MARK))
-            self._links_texts[audience.list_id] = links
-        return f'{json.dumps(body)[:-1]}, "_links": {links.replace(HASH_MARK, member.hash)}}}'
+        """A member as POST /lists/{id} shows it, as JSON text: most of it is alike in all of them.
+
+        The definition gives it no contact_id, full_name, web_id, source and reason.
+        """
+        texts = self._batch_texts.get(audience.list_id)
+        if texts is None:
+            texts = self._batch_texts[audience.list_id] = self._unchanging_texts(audience)
+        values, member_hash = member.merge_fields, member.hash
+        body = {
+            "id": member_hash,
+            "email_address": member.email,
+            "unique_email_id": member.unique_id or unique_id_of(member.email),
+            "email_type": member.email_type,
+            "status": member.status,
+            "merge_fields": {tag: values.get(tag, "") for tag in fields},
+            "ip_signup": member.ip_signup,
+            "timestamp_signup": iso(member.signup_at),
+            "ip_opt": member.ip_opt,
+            "timestamp_opt": iso(member.opt_at),
+            "last_changed": iso(member.changed_at),
+            "language": member.language,
+            "vip": member.is_vip,
+            "tags_count": len(member.tags),
+            "tags": _tags(audience, member),
+            "location": _location(member),
+        }
+        constants, links = texts
+        return f"{json.dumps(body)[:-1]}, {constants}, {links.replace(HASH_MARK, member_hash)}}}"
+
+    def _unchanging_texts(self, audience: Audience) -> tuple[str, str]:
+        """What is alike in every member of a batch's answer, and the links with a mark for the hash."""
+        constants = {
+            "stats": NO_STATS,
+            "member_rating": RATING,
+            "email_client": "",
+            "list_id": audience.list_id,
+        }
+        links = {"_links": self.member_links(audience.list_id, HASH_MARK)}
+        return json.dumps(constants)[1:-1], json.dumps(links)[1:-1]
 
     def audience(self, audience: Audience, *, has_total: bool = False) -> dict[str, Any]:
         """A list; its stats are counted afresh."""
@@ -262,6 +276,16 @@ class Shapes:
         if has_secret:
             body["signing_secret"] = webhook.secret
         return body
+
+
+def _location(member: Member) -> dict[str, Any]:
+    place = {"latitude": member.latitude, "longitude": member.longitude}
+    return {**place, "gmtoff": 0, "dstoff": 0, "country_code": "", "timezone": ""}
+
+
+def _tags(audience: Audience, member: Member) -> list[dict[str, Any]]:
+    names = audience.tag_names
+    return [{"id": tag_id, "name": names[tag_id]} for tag_id in list(member.tags)[:SHOWN_TAGS]]
 
 
 def choose_fields(body: dict[str, Any], wanted: Sequence[str], unwanted: Sequence[str]) -> dict[str, Any]:

@@ -103,17 +103,14 @@ def is_url_answering(url: str, timeout_seconds: float) -> bool:
     """What Mailchimp does when a webhook is saved: a GET that must be answered 200."""
     if urlsplit(url).scheme not in {"http", "https"}:
         return False
-    try:
-        with requests.get(
-            url,
-            headers={"User-Agent": VALIDATOR_AGENT},
-            timeout=timeout_seconds,
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
-            return answer.status_code == HTTPStatus.OK
-    except requests.RequestException:
-        return False
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["User-Agent"] = VALIDATOR_AGENT
+        try:
+            with session.get(url, timeout=timeout_seconds, allow_redirects=False, stream=True) as answer:
+                return answer.status_code == HTTPStatus.OK
+        except requests.RequestException:
+            return False
 
 
 class WebhookSender:

@@ -64,9 +64,10 @@ def _type_name(value: Any) -> str:
 
 def _shape_errors(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     errors = []
-    for name, wanted in SHAPE.items():
-        if name in body and not isinstance(body[name], wanted):
-            found = _type_name(body[name])
+    for name, value in body.items():
+        wanted = SHAPE.get(name)
+        if wanted is not None and not isinstance(value, wanted):
+            found = _type_name(value)
             errors.append((name, f"Schema describes {TYPE_NAMES[wanted]}, {found} found instead"))
     errors += [
         (name, "Value must be one of: " + ", ".join(STATUSES))
@@ -80,6 +81,15 @@ def _shape_errors(body: Mapping[str, Any]) -> list[tuple[str, str]]:
         if value is None
     ]
     return errors
+
+
+def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
+    if None in body.values():
+        body = {name: value for name, value in body.items() if value is not None}
+    merges = body.get("merge_fields")
+    if isinstance(merges, dict) and None in merges.values():
+        body = {**body, "merge_fields": {tag: value for tag, value in merges.items() if value is not None}}
+    return body
 
 
 def _moment(body: Mapping[str, Any], name: str) -> int | None:
@@ -98,10 +108,7 @@ def read_wish(body: Any, required: tuple[str, ...] = (), *, are_nulls_absent: bo
     if not isinstance(body, dict):
         raise not_validated(("", f"Schema describes object, {_type_name(body)} found instead"))
     if are_nulls_absent:
-        body = {name: value for name, value in body.items() if value is not None}
-        if isinstance(body.get("merge_fields"), dict):
-            kept = {tag: value for tag, value in body["merge_fields"].items() if value is not None}
-            body["merge_fields"] = kept
+        body = _without_nulls(body)
     missing = [name for name in required if name not in body]
     if missing:
         raise not_validated(("", "Required fields were not provided: " + ", ".join(missing)))
