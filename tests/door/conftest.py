@@ -11,8 +11,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -172,4 +173,8 @@ def rows(sessions: sessionmaker[Session]) -> Callable[..., list]:
     return ask
 
 
-__all__ = ["Hook", "Web", "replace"]
+
+@pytest.fixture
+def kit() -> SimpleNamespace:
+    """The parts above, for tests that stop and start servers of their own."""
+    return SimpleNamespace(running_web=running_web, add_hook=add_hook, wait_until=wait_until)

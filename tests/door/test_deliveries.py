@@ -31,8 +31,8 @@ def test_the_same_delivery_again_changes_nothing_and_is_answered_alike(web, hook
     second = hook.post(web, b'{"n": 1}', message="msg_1")
 
     assert (first.status_code, second.status_code) == (200, 200)
-    assert [("msg_1",)] == rows("SELECT key FROM deliveries")
-    assert [(0,)] == rows("SELECT count(*) FROM delivery_conflicts")
+    assert rows("SELECT key FROM deliveries") == [("msg_1",)]
+    assert rows("SELECT count(*) FROM delivery_conflicts") == [(0,)]
 
 
 def test_the_same_key_with_other_bytes_is_kept_as_a_conflict(web, hook, rows):
@@ -40,8 +40,8 @@ def test_the_same_key_with_other_bytes_is_kept_as_a_conflict(web, hook, rows):
     answers = [hook.post(web, b'{"n": 2}', message="msg_1").status_code for _ in range(2)]
 
     assert answers == [200, 200]
-    assert [(b'{"n": 1}',)] == [(bytes(body),) for (body,) in rows("SELECT body FROM deliveries")]
-    assert [("msg_1", b'{"n": 2}')] == [(key, bytes(body)) for key, body in rows("SELECT key, body FROM delivery_conflicts")]
+    assert [(bytes(body),) for (body,) in rows("SELECT body FROM deliveries")] == [(b'{"n": 1}',)]
+    assert [(key, bytes(body)) for key, body in rows("SELECT key, body FROM delivery_conflicts")] == [("msg_1", b'{"n": 2}')]
 
 
 def test_a_thousand_identical_deliveries_at_once_are_one_row(web, hook, rows):
@@ -55,8 +55,8 @@ def test_a_thousand_identical_deliveries_at_once_are_one_row(web, hook, rows):
         statuses = set(threads.map(post, range(1000)))
 
     assert statuses == {200}
-    assert [(1,)] == rows("SELECT count(*) FROM deliveries")
-    assert [(0,)] == rows("SELECT count(*) FROM delivery_conflicts")
+    assert rows("SELECT count(*) FROM deliveries") == [(1,)]
+    assert rows("SELECT count(*) FROM delivery_conflicts") == [(0,)]
 
 
 def test_a_form_posted_twice_within_minutes_is_one_delivery(web, add, rows):
@@ -79,7 +79,7 @@ def test_keys_in_the_query_are_not_kept(web, add, rows):
     )
 
     assert answer.status_code == 200
-    assert [([["utm_source", "mail"], ["keyword", "x"]],)] == rows("SELECT query FROM deliveries")
+    assert rows("SELECT query FROM deliveries") == [([["utm_source", "mail"], ["keyword", "x"]],)]
 
 
 def test_a_wrong_signature_is_counted_and_nothing_of_it_is_kept(web, hook, rows):
@@ -88,7 +88,7 @@ def test_a_wrong_signature_is_counted_and_nothing_of_it_is_kept(web, hook, rows)
     answer = requests.post(web.url + hook.path, b"{}", headers=headers, timeout=10)
 
     assert answer.status_code == 401
-    assert [(0,)] == rows("SELECT count(*) FROM deliveries")
+    assert rows("SELECT count(*) FROM deliveries") == [(0,)]
     _wait_until(lambda: rows("SELECT 1 FROM rejections") != [], 5)
     [(reason, count, digest)] = rows("SELECT reason, count, last_body_sha256 FROM rejections")
     assert (reason, count) == ("signature does not match", 1)
@@ -141,14 +141,14 @@ def test_a_challenge_is_answered_with_its_echo(web, add, rows):
     )
 
     assert (answer.status_code, answer.text) == (200, "1158201444")
-    assert [(0,)] == rows("SELECT count(*) FROM deliveries")
+    assert rows("SELECT count(*) FROM deliveries") == [(0,)]
 
 
 def test_what_cannot_be_parsed_is_stored_all_the_same(web, hook, rows):
     answer = hook.post(web, b"\xff\x00 not json {{{")
 
     assert answer.status_code == 200
-    assert [(b"\xff\x00 not json {{{",)] == [(bytes(body),) for (body,) in rows("SELECT body FROM deliveries")]
+    assert [(bytes(body),) for (body,) in rows("SELECT body FROM deliveries")] == [(b"\xff\x00 not json {{{",)]
 
 
 @pytest.mark.shared

@@ -60,7 +60,7 @@ def test_a_slow_body_is_cut(web, hook, rows):
 
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert time.monotonic() - started < 4
-    assert [(0,)] == rows("SELECT count(*) FROM deliveries")
+    assert rows("SELECT count(*) FROM deliveries") == [(0,)]
 
 
 def test_two_hundred_slow_bodies_do_not_hold_up_anybody_else(web, hook):

@@ -15,8 +15,8 @@ APP_SECRET = "0123456789abcdef0123456789abcdef"
 BODY = b'{"object": "page", "entry": []}'
 
 
-def _sha256(secret=APP_SECRET.encode(), body=BODY):
-    return hmac.new(secret, body, hashlib.sha256)
+def _sha256(secret=APP_SECRET, body=BODY):
+    return hmac.new(secret.encode(), body, hashlib.sha256)
 
 
 META = {
@@ -25,8 +25,8 @@ META = {
     "upper": "SHA256=" + _sha256().hexdigest(),
     "sha1-only": "sha1=" + hmac.new(APP_SECRET.encode(), BODY, hashlib.sha1).hexdigest(),
     "base64": "sha256=" + base64.b64encode(_sha256().digest()).decode(),
-    "wrong-secret": "sha256=" + _sha256(b"another source's secret").hexdigest(),
-    "empty-secret": "sha256=" + _sha256(b"").hexdigest(),
+    "wrong-secret": "sha256=" + _sha256("another source's secret").hexdigest(),
+    "empty-secret": "sha256=" + _sha256("").hexdigest(),
     "other-body": "sha256=" + _sha256(body=b"{}").hexdigest(),
 }
 
@@ -48,7 +48,7 @@ def test_a_bad_meta_signature_is_401(web, add, rows, name):
     status = _post(web, hook, {} if META[name] is None else {"x-hub-signature-256": META[name]})
 
     assert status == 401
-    assert [(0,)] == rows("SELECT count(*) FROM deliveries")
+    assert rows("SELECT count(*) FROM deliveries") == [(0,)]
 
 
 def test_a_timestamp_of_six_minutes_ago_is_401(web, hook):
