@@ -69,7 +69,9 @@ def from_member(
     opt_out = "" if is_ours else OPT_OUT_METHODS.get(state.status, "")
     # Anybody found out of the audience is planned once more, which notes the reason without a call.
     is_whole = has_tags and bool(operation.pushed_hash) and state.status in REACHABLE_THERE
-    return Outcome(operation.contact_id, "done" if is_ours or is_whole else "again", write, opt_out=opt_out, state=state)
+    return Outcome(
+        operation.contact_id, "done" if is_ours or is_whole else "again", write, opt_out=opt_out, state=state
+    )
 
 
 def from_tags(operation: Operation) -> Outcome:

@@ -139,7 +139,9 @@ class Office:
         """A contact with an address, its fields, and one line in the ledger; queued."""
         with transaction(self.sessions) as session:
             contact_id = session.execute(
-                text("INSERT INTO contacts (fields, tags) VALUES (CAST(:fields AS jsonb), :tags) RETURNING id"),
+                text(
+                    "INSERT INTO contacts (fields, tags) VALUES (CAST(:fields AS jsonb), :tags) RETURNING id"
+                ),
                 {"fields": json.dumps({"email": email, **fields}), "tags": list(tags)},
             ).scalar_one()
             session.execute(

@@ -27,15 +27,15 @@ def test_a_late_answer_is_sent_again_as_it_should_be_now(
         office.execute("UPDATE changes SET leased_until = now() - interval '1 second'")
         office.change(contact_id, first_name="New")
         office.push()
-        assert "New" == simulator.member(ADA).merge_fields["FNAME"]
+        assert simulator.member(ADA).merge_fields["FNAME"] == "New"
         return real(gateway, audience, operations)
 
     monkeypatch.setattr(push, "send_job", overtaken)
 
     office.push()
 
-    assert "New" == simulator.member(ADA).merge_fields["FNAME"]
-    assert 0 == office.change_count()
+    assert simulator.member(ADA).merge_fields["FNAME"] == "New"
+    assert office.change_count() == 0
 
 
 def test_a_late_first_push_cannot_subscribe_somebody_who_opted_out_meanwhile(
@@ -57,21 +57,24 @@ def test_a_late_first_push_cannot_subscribe_somebody_who_opted_out_meanwhile(
 
     office.push()
 
-    assert "unsubscribed" == simulator.member(ADA).status
-    assert 0 == simulator.subscribing(ADA)
-    assert "unsubscribed" == office.mirror(contact_id).status
+    assert simulator.member(ADA).status == "unsubscribed"
+    assert simulator.subscribing(ADA) == 0
+    assert office.mirror(contact_id).status == "unsubscribed"
 
 
 def test_nothing_is_sent_under_a_lease_that_may_be_over(office: Any, simulator: Any) -> None:
     office.add(ADA)
 
     counts = push_audience(
-        office.sessions, office.connections, office.audience_id, PushOptions(lease_seconds=0.0, budget_seconds=0.2)
+        office.sessions,
+        office.connections,
+        office.audience_id,
+        PushOptions(lease_seconds=0.0, budget_seconds=0.2),
     )
 
-    assert 0 == simulator.calls
+    assert simulator.calls == 0
     assert counts.by_verdict["release"] > 0
-    assert 1 == office.change_count()
+    assert office.change_count() == 1
 
 
 def test_a_slow_call_keeps_its_lease(office: Any, simulator: Any) -> None:
@@ -80,8 +83,8 @@ def test_a_slow_call_keeps_its_lease(office: Any, simulator: Any) -> None:
 
     office.push(lease_seconds=1.5)
 
-    assert 1 == simulator.calls
-    assert 0 == office.change_count()
+    assert simulator.calls == 1
+    assert office.change_count() == 0
 
 
 def test_two_pushers_at_once_send_everybody_once(office: Any, simulator: Any) -> None:
@@ -92,7 +95,7 @@ def test_two_pushers_at_once_send_everybody_once(office: Any, simulator: Any) ->
     for thread in threads:
         thread.join()
 
-    assert 40 == simulator.member_count()
-    assert 0 == office.change_count()
+    assert simulator.member_count() == 40
+    assert office.change_count() == 0
     notes = [note for entry in simulator.entries() for note in entry["notes"]]
-    assert 40 == len(notes)
+    assert len(notes) == 40

@@ -16,7 +16,7 @@ ADA = "ada@house.test"
 def joined(office: Any, simulator: Any, **more: Any) -> int:
     contact_id = office.add(ADA, first_name="Ada", **more)
     office.push()
-    assert "subscribed" == simulator.member(ADA).status
+    assert simulator.member(ADA).status == "subscribed"
     return int(contact_id)
 
 
@@ -32,7 +32,7 @@ def test_an_opt_out_here_unsubscribes_there_once(office: Any, simulator: Any) ->
 
     office.push()
 
-    assert "unsubscribed" == simulator.member(ADA).status
+    assert simulator.member(ADA).status == "unsubscribed"
     before = simulator.calls
     office.touch(contact_id)
     office.push()
@@ -48,7 +48,7 @@ def test_opt_outs_of_many_travel_in_one_call(office: Any, simulator: Any) -> Non
 
     office.push()
 
-    assert 1 == simulator.calls - before
+    assert simulator.calls - before == 1
     assert {"unsubscribed"} == {simulator.member(email).status for email in people}
 
 
@@ -66,7 +66,7 @@ def test_what_the_person_did_at_mailchimp_is_never_undone_by_a_second_post(
 
     assert out == simulator.member(ADA).status
     assert joins == simulator.subscribing(ADA)
-    assert "withdrawn" == office.consent(contact_id)
+    assert office.consent(contact_id) == "withdrawn"
 
 
 def test_an_answer_that_says_unsubscribed_is_learned_as_an_opt_out(office: Any, simulator: Any) -> None:
@@ -76,9 +76,9 @@ def test_an_answer_that_says_unsubscribed_is_learned_as_an_opt_out(office: Any, 
 
     office.push()
 
-    assert "withdrawn" == office.consent(contact_id)
+    assert office.consent(contact_id) == "withdrawn"
     rows = office.execute("SELECT method, actor, address FROM consent_evidence WHERE verdict = 'withdrawn'")
-    assert [("unsubscribe", "mailchimp", ADA)] == [tuple(row) for row in rows]
+    assert [tuple(row) for row in rows] == [("unsubscribe", "mailchimp", ADA)]
 
 
 def test_a_compliance_answer_is_learned_and_names_the_form(office: Any, simulator: Any) -> None:
@@ -87,15 +87,15 @@ def test_a_compliance_answer_is_learned_and_names_the_form(office: Any, simulato
     office.tag(contact_id)
     office.push()
     member = simulator.member(ADA)
-    assert "archived" == member.status
+    assert member.status == "archived"
     member.cause = "contact"
     office.tag(contact_id, "Alumni")
 
     office.push()
 
-    assert "archived" == simulator.member(ADA).status
-    assert "withdrawn" == office.consent(contact_id)
-    assert "compliance" == office.mirror(contact_id).error["code"]
+    assert simulator.member(ADA).status == "archived"
+    assert office.consent(contact_id) == "withdrawn"
+    assert office.mirror(contact_id).error["code"] == "compliance"
     assert "subscribe" in office.mirror(contact_id).error["hint"]
 
 
@@ -107,7 +107,7 @@ def test_somebody_erased_there_is_not_brought_back(office: Any, simulator: Any) 
     office.push()
 
     assert simulator.member(ADA) is None
-    assert "forgotten" == office.mirror(contact_id).error["code"]
+    assert office.mirror(contact_id).error["code"] == "forgotten"
     before = simulator.calls
     post_again(office, contact_id, 2)
     office.push()
@@ -123,7 +123,7 @@ def test_one_of_a_household_who_opts_out_binds_the_address(office: Any, simulato
 
     office.push()
 
-    assert "unsubscribed" == simulator.member("family@house.test").status
+    assert simulator.member("family@house.test").status == "unsubscribed"
 
 
 def test_confirmed_consent_by_mailchimps_own_form_counts_again(office: Any, simulator: Any) -> None:
@@ -138,15 +138,21 @@ def test_confirmed_consent_by_mailchimps_own_form_counts_again(office: Any, simu
 
     office.push()
 
-    assert "subscribed" == simulator.member(ADA).status
-    assert "ok" == office.mirror(contact_id).sync_state
+    assert simulator.member(ADA).status == "subscribed"
+    assert office.mirror(contact_id).sync_state == "ok"
 
 
 # Webhooks
 
 
 def tell(office: Any, kind: str, email: str = ADA, **more: Any) -> None:
-    content = {"type": kind, "fired_at": "2099-01-01 00:00:00", "list_id": "a1b2c3d4e5", "email": email, **more}
+    content = {
+        "type": kind,
+        "fired_at": "2099-01-01 00:00:00",
+        "list_id": "a1b2c3d4e5",
+        "email": email,
+        **more,
+    }
     with transaction(office.sessions) as session:
         mirror_event(session, {}, content)
 
@@ -161,7 +167,7 @@ def test_a_webhooks_opt_out_needs_no_call(office: Any, simulator: Any) -> None:
     office.push()
 
     assert before == simulator.calls
-    assert "unsubscribed" == office.mirror(contact_id).status
+    assert office.mirror(contact_id).status == "unsubscribed"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +196,7 @@ def test_a_webhook_older_than_what_is_known_changes_nothing(office: Any, simulat
 
     tell(office, "unsubscribe", action="unsub", fired_at="2020-01-01 00:00:00")
 
-    assert "subscribed" == office.mirror(contact_id).status
+    assert office.mirror(contact_id).status == "subscribed"
 
 
 def test_a_changed_address_by_webhook_moves_the_mirror(office: Any, simulator: Any) -> None:
@@ -203,14 +209,14 @@ def test_a_changed_address_by_webhook_moves_the_mirror(office: Any, simulator: A
     office.push()
 
     assert before >= simulator.calls - 1
-    assert 1 == simulator.member_count()
-    assert "augusta@house.test" == office.mirror(contact_id).email_address
+    assert simulator.member_count() == 1
+    assert office.mirror(contact_id).email_address == "augusta@house.test"
 
 
 def test_a_webhook_about_a_stranger_is_no_concern(office: Any) -> None:
     tell(office, "unsubscribe", "stranger@house.test", action="unsub")
 
-    assert 0 == office.execute("SELECT count(*) FROM members")[0][0]
+    assert office.execute("SELECT count(*) FROM members")[0][0] == 0
 
 
 # The sweep
@@ -222,10 +228,10 @@ def test_a_pull_finds_the_opt_out_that_a_webhook_lost(office: Any, simulator: An
 
     counts = pull_audience(office.sessions, office.connections, office.audience_id)
 
-    assert 1 == counts.counts["opted_out"]
-    assert ("withdrawn", "unsubscribed") == (office.consent(contact_id), office.mirror(contact_id).status)
+    assert counts.counts["opted_out"] == 1
+    assert (office.consent(contact_id), office.mirror(contact_id).status) == ("withdrawn", "unsubscribed")
     again = pull_audience(office.sessions, office.connections, office.audience_id)
-    assert 0 == again.counts["opted_out"]
+    assert again.counts["opted_out"] == 0
 
 
 def test_our_own_unsubscribing_is_not_learned_back(office: Any, simulator: Any) -> None:
@@ -235,11 +241,11 @@ def test_our_own_unsubscribing_is_not_learned_back(office: Any, simulator: Any) 
     contact_id = joined(office, simulator, tags=("Alumni",))
     office.tag(contact_id)
     office.push()
-    assert "unsubscribed" == simulator.member(ADA).status
+    assert simulator.member(ADA).status == "unsubscribed"
 
     pull_audience(office.sessions, office.connections, office.audience_id)
 
-    assert "given" == office.consent(contact_id)
+    assert office.consent(contact_id) == "given"
 
 
 def test_somebody_subscribed_there_against_the_ledger_is_taken_out(office: Any, simulator: Any) -> None:
@@ -249,8 +255,8 @@ def test_somebody_subscribed_there_against_the_ledger_is_taken_out(office: Any, 
     pull_audience(office.sessions, office.connections, office.audience_id)
     office.push()
 
-    assert "unsubscribed" == simulator.member(ADA).status
-    assert "withdrawn" == office.consent(contact_id)
+    assert simulator.member(ADA).status == "unsubscribed"
+    assert office.consent(contact_id) == "withdrawn"
 
 
 def test_a_pull_reads_a_thousand_members_a_call(office: Any, simulator: Any) -> None:
@@ -259,7 +265,7 @@ def test_a_pull_reads_a_thousand_members_a_call(office: Any, simulator: Any) -> 
 
     counts = pull_audience(office.sessions, office.connections, office.audience_id)
 
-    assert (1001, 1001, 2) == (counts.counts["read"], counts.counts["ours"], counts.call_count)
+    assert (counts.counts["read"], counts.counts["ours"], counts.call_count) == (1001, 1001, 2)
     assert len(ids) == office.execute("SELECT count(*) FROM members WHERE status = 'subscribed'")[0][0]
 
 
@@ -269,8 +275,8 @@ def test_members_who_are_no_contacts_are_left_alone(office: Any, simulator: Any)
     pull_audience(office.sessions, office.connections, office.audience_id)
     office.push()
 
-    assert 0 == office.execute("SELECT count(*) FROM members")[0][0]
-    assert "subscribed" == simulator.member("stranger@house.test").status
+    assert office.execute("SELECT count(*) FROM members")[0][0] == 0
+    assert simulator.member("stranger@house.test").status == "subscribed"
 
 
 def test_an_adopted_member_with_the_same_values_costs_no_call(office: Any, simulator: Any) -> None:
@@ -292,4 +298,4 @@ def test_one_members_state_can_be_applied_alone(office: Any, simulator: Any, has
         is_ours = apply_member_state(session, audience, MemberState(hash_of(ADA), ADA, "cleaned"))
 
     assert is_ours
-    assert ("withdrawn", "cleaned") == (office.consent(contact_id), office.mirror(contact_id).status)
+    assert (office.consent(contact_id), office.mirror(contact_id).status) == ("withdrawn", "cleaned")

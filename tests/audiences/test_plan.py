@@ -23,7 +23,9 @@ contacts = st.builds(
     ContactView,
     st.just(1),
     st.sampled_from(["active", "active", "merged", "erased"]),
-    st.fixed_dictionaries({"email": st.sampled_from(["", *EMAILS]), "first_name": st.sampled_from(["", "Ada"])}),
+    st.fixed_dictionaries(
+        {"email": st.sampled_from(["", *EMAILS]), "first_name": st.sampled_from(["", "Ada"])}
+    ),
     st.sampled_from([(), ("Alumni",), ("alumni", "Other")]),
     standings,
     st.sampled_from([None, 1, 2]),
@@ -65,7 +67,9 @@ audiences = st.builds(
 
 
 @given(contacts, mirrors, audiences)
-def test_nothing_subscribes_without_consent(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> None:
+def test_nothing_subscribes_without_consent(
+    contact: ContactView, mirror: Mirror | None, audience: AudienceView
+) -> None:
     operation = plan_member(contact, mirror, audience)
 
     if operation.is_subscribing:
@@ -93,13 +97,20 @@ def test_who_opted_out_and_may_be_mailed_is_unsubscribed(
 ) -> None:
     operation = plan_member(contact, mirror, audience)
 
-    if contact.state == "active" and contact.standing.is_opted_out and mirror and mirror.status == "subscribed":
-        assert "set_status" == operation.kind
-        assert "unsubscribed" == operation.status
+    if (
+        contact.state == "active"
+        and contact.standing.is_opted_out
+        and mirror
+        and mirror.status == "subscribed"
+    ):
+        assert operation.kind == "set_status"
+        assert operation.status == "unsubscribed"
 
 
 @given(contacts, mirrors, audiences)
-def test_only_managed_tags_are_touched(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> None:
+def test_only_managed_tags_are_touched(
+    contact: ContactView, mirror: Mirror | None, audience: AudienceView
+) -> None:
     operation = plan_member(contact, mirror, audience)
 
     assert {*operation.tags, *operation.tags_add, *operation.tags_remove} <= {"Alumni"}
@@ -163,7 +174,9 @@ def test_the_next_step_for_somebody_with_consent(mirror: Mirror | None, kind: st
 def test_what_was_pushed_is_not_pushed_again_even_if_staff_changed_it() -> None:
     first = plan_member(ADA, None, AUDIENCE)
 
-    again = plan_member(ADA, there(merge_fields={"FNAME": "Staff's"}, pushed_hash=first.pushed_hash), AUDIENCE)
+    again = plan_member(
+        ADA, there(merge_fields={"FNAME": "Staff's"}, pushed_hash=first.pushed_hash), AUDIENCE
+    )
 
     assert Operation("nothing", 1, pushed_hash=first.pushed_hash) == again
 
@@ -195,7 +208,9 @@ def test_what_was_pushed_is_not_pushed_again_even_if_staff_changed_it() -> None:
         (FieldSpec("dropdown", choices=("Red", "Blue")), "green", None),
     ],
 )
-def test_values_go_in_the_form_of_their_field_or_not_at_all(spec: FieldSpec, given_value: Any, expected: Any) -> None:
+def test_values_go_in_the_form_of_their_field_or_not_at_all(
+    spec: FieldSpec, given_value: Any, expected: Any
+) -> None:
     merged = merge_values({"x": given_value}, {"X": "x"}, {"X": spec})
 
     assert ({"X": expected} if expected is not None else {}) == merged.values
@@ -204,7 +219,7 @@ def test_values_go_in_the_form_of_their_field_or_not_at_all(spec: FieldSpec, giv
 
 @pytest.mark.parametrize("blank", [None, ""])
 def test_a_blank_of_ours_never_clears_theirs(blank: Any) -> None:
-    assert {} == merge_values({"x": blank}, {"X": "x"}, {}).values
+    assert merge_values({"x": blank}, {"X": "x"}, {}).values == {}
 
 
 @pytest.mark.parametrize(

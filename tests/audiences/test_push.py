@@ -19,10 +19,10 @@ def test_five_hundred_new_members_take_one_call(office: Any, simulator: Any) -> 
 
     counts = office.push()
 
-    assert (1, 1) == (counts.call_count, simulator.calls)
-    assert 500 == simulator.member_count()
+    assert (counts.call_count, simulator.calls) == (1, 1)
+    assert simulator.member_count() == 500
     assert {"Alumni"} == simulator.tags("p7@house.test")
-    assert 0 == office.change_count()
+    assert office.change_count() == 0
 
 
 def test_one_new_member_takes_one_call(office: Any, simulator: Any) -> None:
@@ -31,10 +31,10 @@ def test_one_new_member_takes_one_call(office: Any, simulator: Any) -> None:
     office.push()
 
     member = simulator.member("ada@house.test")
-    assert 1 == simulator.calls
-    assert ("subscribed", {"FNAME": "Ada", "LNAME": "Byron"}) == (member.status, member.merge_fields)
+    assert simulator.calls == 1
+    assert (member.status, member.merge_fields) == ("subscribed", {"FNAME": "Ada", "LNAME": "Byron"})
     assert {"Alumni"} == simulator.tags("ada@house.test")
-    assert "subscribed" == office.mirror(contact_id).status
+    assert office.mirror(contact_id).status == "subscribed"
 
 
 def test_an_unchanged_contact_costs_no_call(office: Any, simulator: Any) -> None:
@@ -46,8 +46,8 @@ def test_an_unchanged_contact_costs_no_call(office: Any, simulator: Any) -> None
     counts = office.push()
 
     assert before == simulator.calls
-    assert {"nothing": 5} == dict(counts.by_kind)
-    assert 0 == office.change_count()
+    assert dict(counts.by_kind) == {"nothing": 5}
+    assert office.change_count() == 0
 
 
 def test_a_changed_field_is_sent_alone_and_without_a_status(office: Any, simulator: Any) -> None:
@@ -58,7 +58,7 @@ def test_a_changed_field_is_sent_alone_and_without_a_status(office: Any, simulat
 
     office.push()
 
-    assert {"FNAME": "Augusta", "LNAME": "King"} == simulator.member("ada@house.test").merge_fields
+    assert simulator.member("ada@house.test").merge_fields == {"FNAME": "Augusta", "LNAME": "King"}
 
 
 def test_staff_tags_stay_while_ours_follow_the_contact(office: Any, simulator: Any) -> None:
@@ -81,7 +81,7 @@ def test_tags_of_a_member_who_was_there_before_are_added(office: Any, simulator:
     office.push()
 
     assert {"Alumni"} == simulator.tags("ada@house.test")
-    assert 0 == office.change_count()
+    assert office.change_count() == 0
 
 
 def test_a_changed_address_keeps_the_member(office: Any, simulator: Any) -> None:
@@ -96,7 +96,7 @@ def test_a_changed_address_keeps_the_member(office: Any, simulator: Any) -> None
     assert before == simulator.member("augusta@house.test").contact_id
     assert simulator.member("ada@house.test") is None
     assert {"Alumni", "Board"} == simulator.tags("augusta@house.test")
-    assert 1 == simulator.member_count()
+    assert simulator.member_count() == 1
 
 
 def test_a_changed_address_does_not_bring_back_somebody_who_left(office: Any, simulator: Any) -> None:
@@ -107,9 +107,9 @@ def test_a_changed_address_does_not_bring_back_somebody_who_left(office: Any, si
 
     office.push()
 
-    assert "unsubscribed" == simulator.member("augusta@house.test").status
-    assert "withdrawn" == office.consent(contact_id)
-    assert 0 == simulator.subscribing("augusta@house.test")
+    assert simulator.member("augusta@house.test").status == "unsubscribed"
+    assert office.consent(contact_id) == "withdrawn"
+    assert simulator.subscribing("augusta@house.test") == 0
 
 
 def test_an_address_that_is_a_member_already_is_joined_to_it(office: Any, simulator: Any) -> None:
@@ -122,10 +122,11 @@ def test_an_address_that_is_a_member_already_is_joined_to_it(office: Any, simula
 
     office.push()
 
-    assert ("archived", "subscribed") == tuple(
-        simulator.member(email).status for email in ("ada@house.test", "b@house.test")
+    assert tuple(simulator.member(email).status for email in ("ada@house.test", "b@house.test")) == (
+        "archived",
+        "subscribed",
     )
-    assert "Ada" == simulator.member("b@house.test").merge_fields["FNAME"]
+    assert simulator.member("b@house.test").merge_fields["FNAME"] == "Ada"
 
 
 def test_nobody_without_consent_is_added(office: Any, simulator: Any) -> None:
@@ -134,7 +135,7 @@ def test_nobody_without_consent_is_added(office: Any, simulator: Any) -> None:
 
     office.push()
 
-    assert 0 == simulator.calls
+    assert simulator.calls == 0
 
 
 def test_double_opt_in_asks_first(office: Any, simulator: Any) -> None:
@@ -143,7 +144,7 @@ def test_double_opt_in_asks_first(office: Any, simulator: Any) -> None:
 
     office.push()
 
-    assert "pending" == simulator.member("ada@house.test").status
+    assert simulator.member("ada@house.test").status == "pending"
 
 
 def test_the_entry_rule_takes_in_and_takes_out(office: Any, simulator: Any) -> None:
@@ -151,12 +152,12 @@ def test_the_entry_rule_takes_in_and_takes_out(office: Any, simulator: Any) -> N
     inside = office.add("in@house.test", tags=("Alumni",))
     office.add("out@house.test")
     office.push()
-    assert 1 == simulator.member_count()
+    assert simulator.member_count() == 1
     office.tag(inside)
 
     office.push()
 
-    assert "archived" == simulator.member("in@house.test").status
+    assert simulator.member("in@house.test").status == "archived"
 
 
 def test_somebody_whom_the_rule_took_out_comes_back_by_it(office: Any, simulator: Any) -> None:
@@ -169,8 +170,8 @@ def test_somebody_whom_the_rule_took_out_comes_back_by_it(office: Any, simulator
 
     office.push()
 
-    assert "subscribed" == simulator.member("ada@house.test").status
-    assert "subscribed" == office.mirror(contact_id).status
+    assert simulator.member("ada@house.test").status == "subscribed"
+    assert office.mirror(contact_id).status == "subscribed"
 
 
 def test_somebody_whom_staff_archived_stays_out(office: Any, simulator: Any) -> None:
@@ -181,8 +182,8 @@ def test_somebody_whom_staff_archived_stays_out(office: Any, simulator: Any) -> 
 
     office.push()
 
-    assert "archived" == simulator.member("ada@house.test").status
-    assert "archived_there" == office.mirror(contact_id).error["code"]
+    assert simulator.member("ada@house.test").status == "archived"
+    assert office.mirror(contact_id).error["code"] == "archived_there"
 
 
 def test_two_people_at_one_address_make_one_member(office: Any, simulator: Any) -> None:
@@ -191,9 +192,9 @@ def test_two_people_at_one_address_make_one_member(office: Any, simulator: Any) 
 
     office.push()
 
-    assert "Ada" == simulator.member("family@house.test").merge_fields["FNAME"]
-    assert "shared_address" == office.mirror(second).error["code"]
-    assert "ok" == office.mirror(first).sync_state
+    assert simulator.member("family@house.test").merge_fields["FNAME"] == "Ada"
+    assert office.mirror(second).error["code"] == "shared_address"
+    assert office.mirror(first).sync_state == "ok"
 
 
 def test_an_erased_person_is_deleted_for_good(office: Any, simulator: Any) -> None:
@@ -212,15 +213,17 @@ def test_a_merged_contact_hands_its_member_on(office: Any, simulator: Any) -> No
     loser = office.add("ada@house.test", first_name="Ada")
     winner = office.add("augusta@house.test", consent="none")
     office.push()
-    office.execute("UPDATE contacts SET state = 'merged', merged_into_id = :w WHERE id = :l", w=winner, l=loser)
+    office.execute(
+        "UPDATE contacts SET state = 'merged', merged_into_id = :w WHERE id = :l", w=winner, l=loser
+    )
     office.say(winner, "given", "augusta@house.test")
     office.touch(loser, winner)
 
     office.push()
 
     assert office.mirror(loser) is None
-    assert "subscribed" == simulator.member("augusta@house.test").status
-    assert 1 == simulator.member_count()
+    assert simulator.member("augusta@house.test").status == "subscribed"
+    assert simulator.member_count() == 1
 
 
 # Errors of single members
@@ -237,13 +240,13 @@ def test_a_bad_merge_field_is_left_out_and_the_rest_goes(office: Any, simulator:
 
     office.push()
 
-    assert {"FNAME": "Ada"} == simulator.member("ada@house.test").merge_fields
-    assert "bad_merge_field" == office.mirror(contact_id).error["code"]
+    assert simulator.member("ada@house.test").merge_fields == {"FNAME": "Ada"}
+    assert office.mirror(contact_id).error["code"] == "bad_merge_field"
     assert "LTV" in office.mirror(contact_id).error["reason"]
-    assert 2 == simulator.calls - before
+    assert simulator.calls - before == 2
     office.touch(contact_id)
     office.push()
-    assert 2 == simulator.calls - before
+    assert simulator.calls - before == 2
 
 
 def test_in_a_batch_only_the_bad_field_of_the_bad_member_is_left_out(office: Any, simulator: Any) -> None:
@@ -255,9 +258,9 @@ def test_in_a_batch_only_the_bad_field_of_the_bad_member_is_left_out(office: Any
 
     office.push()
 
-    assert {"FNAME": "P"} == simulator.member("p3@house.test").merge_fields
-    assert 4 == simulator.member("p4@house.test").merge_fields["LTV"]
-    assert 2 == simulator.calls - before
+    assert simulator.member("p3@house.test").merge_fields == {"FNAME": "P"}
+    assert simulator.member("p4@house.test").merge_fields["LTV"] == 4
+    assert simulator.calls - before == 2
 
 
 def test_a_partial_answer_settles_all_but_the_failed(office: Any, simulator: Any) -> None:
@@ -266,7 +269,7 @@ def test_a_partial_answer_settles_all_but_the_failed(office: Any, simulator: Any
 
     office.push()
 
-    assert 8 == simulator.member_count()
+    assert simulator.member_count() == 8
     assert {"fake_address"} == {office.mirror(contact_id).error["code"] for contact_id in bad}
     assert {"ok"} == {office.mirror(contact_id).sync_state for contact_id in good}
     before = simulator.calls
@@ -282,27 +285,29 @@ def test_a_corrected_address_is_tried_again(office: Any, simulator: Any) -> None
 
     office.push()
 
-    assert "subscribed" == simulator.member("ada@house.test").status
-    assert "ok" == office.mirror(contact_id).sync_state
+    assert simulator.member("ada@house.test").status == "subscribed"
+    assert office.mirror(contact_id).sync_state == "ok"
 
 
 # Failed calls
 
 
-@pytest.mark.parametrize("kind", ["500", "503_empty", "429", "429_empty", "403_html", "200_html", "200_empty"])
+@pytest.mark.parametrize(
+    "kind", ["500", "503_empty", "429", "429_empty", "403_html", "200_html", "200_empty"]
+)
 def test_a_failed_call_is_tried_again_later(office: Any, simulator: Any, kind: str) -> None:
     add_many(office, 5)
     simulator.fault(kind, times=1, path="/lists")
     office.push()
-    assert 0 == simulator.member_count()
-    assert 5 == office.change_count()
+    assert simulator.member_count() == 0
+    assert office.change_count() == 5
     office.hurry()
 
     office.push()
 
-    assert 5 == simulator.member_count()
-    assert 0 == office.change_count()
-    assert 1 == office.execute("SELECT count(*) FROM attempts")[0][0]
+    assert simulator.member_count() == 5
+    assert office.change_count() == 0
+    assert office.execute("SELECT count(*) FROM attempts")[0][0] == 1
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "truncated", "cut_body"])
@@ -314,7 +319,9 @@ def test_a_lost_answer_is_repeated_without_a_second_effect(
     simulator.fault(kind, times=1, path="/lists")
     office.push()
     assert count == simulator.member_count()
-    changed_at = {number: simulator.member(f"person{number}@house.test").changed_at for number in range(count)}
+    changed_at = {
+        number: simulator.member(f"person{number}@house.test").changed_at for number in range(count)
+    }
     office.hurry()
 
     office.push()
@@ -324,7 +331,7 @@ def test_a_lost_answer_is_repeated_without_a_second_effect(
         number: simulator.member(f"person{number}@house.test").changed_at for number in range(count)
     }
     assert {"subscribed"} == {office.mirror(contact_id).status for contact_id in ids}
-    assert 0 == office.change_count()
+    assert office.change_count() == 0
 
 
 def test_killed_between_answer_and_commit_the_push_is_repeated(
@@ -339,13 +346,13 @@ def test_killed_between_answer_and_commit_the_push_is_repeated(
         patched.setattr(push, "settle_outcomes", killed)
         with pytest.raises(KeyboardInterrupt):
             office.push()
-    assert 5 == simulator.member_count()
+    assert simulator.member_count() == 5
     office.execute("UPDATE changes SET leased_until = now() - interval '1 second'")
 
     office.push()
 
-    assert 5 == simulator.member_count()
-    assert 0 == office.change_count()
+    assert simulator.member_count() == 5
+    assert office.change_count() == 0
 
 
 def test_an_opt_out_after_a_killed_push_still_reaches_mailchimp(
@@ -361,7 +368,7 @@ def test_an_opt_out_after_a_killed_push_still_reaches_mailchimp(
 
     office.push()
 
-    assert "unsubscribed" == simulator.member("ada@house.test").status
+    assert simulator.member("ada@house.test").status == "unsubscribed"
 
 
 def test_a_rejected_key_pauses_once_and_parks_nobody(office: Any, simulator: Any) -> None:
@@ -370,11 +377,11 @@ def test_a_rejected_key_pauses_once_and_parks_nobody(office: Any, simulator: Any
     office.push()
     office.push()
 
-    assert 5 == office.change_count()
-    assert [(0, 0)] == [
+    assert office.change_count() == 5
+    assert [
         tuple(row) for row in office.execute("SELECT count(parked_at), max(attempt_count) FROM changes")
-    ]
-    assert 1 == office.execute("SELECT count(*) FROM attempts")[0][0]
+    ] == [(0, 0)]
+    assert office.execute("SELECT count(*) FROM attempts")[0][0] == 1
     assert office.execute("SELECT paused_at FROM destinations")[0][0] is not None
 
 
@@ -388,7 +395,7 @@ def test_a_paused_destination_goes_on_by_itself_once_mended(office: Any, simulat
     office.push()
 
     assert office.execute("SELECT paused_at FROM destinations")[0][0] is None
-    assert 5 == simulator.member_count()
+    assert simulator.member_count() == 5
 
 
 def test_the_breaker_opens_and_a_probe_closes_it(office: Any, simulator: Any) -> None:
@@ -401,16 +408,16 @@ def test_the_breaker_opens_and_a_probe_closes_it(office: Any, simulator: Any) ->
     office.hurry()
     office.push()
     assert calls == simulator.calls
-    assert 10 == calls
+    assert calls == 10
     simulator.mend()
     office.execute("UPDATE destinations SET breaker = breaker || '{\"until\": 0}'")
 
     office.push()
 
-    assert "closed" == office.execute("SELECT breaker ->> 'state' FROM destinations")[0][0]
+    assert office.execute("SELECT breaker ->> 'state' FROM destinations")[0][0] == "closed"
     office.hurry()
     office.push()
-    assert 1 == simulator.member_count()
+    assert simulator.member_count() == 1
 
 
 def test_after_75_hours_a_change_is_parked(office: Any, simulator: Any) -> None:
@@ -452,9 +459,11 @@ def test_a_batch_that_is_refused_as_a_whole_is_halved_until_the_culprit_stands_a
 
     office.push()
 
-    assert 7 == simulator.member_count()
-    assert [ids[5]] == [row[0] for row in office.execute("SELECT contact_id FROM changes WHERE parked_at IS NOT NULL")]
-    assert 1 == office.change_count()
+    assert simulator.member_count() == 7
+    assert [ids[5]] == [
+        row[0] for row in office.execute("SELECT contact_id FROM changes WHERE parked_at IS NOT NULL")
+    ]
+    assert office.change_count() == 1
 
 
 def bug() -> Exception:

@@ -1,0 +1,258 @@
+"""`muster audiences` and `muster sync`: Mailchimp audiences, and pushing and pulling them now."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from app.audiences.configure import (
+    ON_LEAVE,
+    AudienceWish,
+    connect_audience,
+    ensure_destination,
+    find_destination,
+    get_audience_row,
+    list_audiences,
+)
+from app.audiences.connect import Connections
+from app.audiences.hooks import ensure_webhook
+from app.audiences.models import Audience, Destination
+from app.audiences.outbox import queue_audience
+from app.audiences.pull import pull_audience
+from app.audiences.push import push_audience
+from app.audiences.runs import list_runs, run_counted
+from app.audiences.show import describe_audience, summarise_audience
+from app.cli.kit import emit, json_option, open_runtime, parse_pairs, print_table
+from app.core.errors import BusyError, InvalidError, NotFoundError
+from app.core.runtime import Runtime
+from integrations.mailchimp.problems import MailchimpProblem
+
+
+@contextmanager
+def _connections(runtime: Runtime) -> Iterator[Connections]:
+    connections = Connections(runtime.box, runtime.settings.valkey_url)
+    try:
+        yield connections
+    finally:
+        connections.close()
+
+
+@click.group()
+def audiences() -> None:
+    """Mailchimp audiences that Muster keeps in step."""
+
+
+@audiences.command()
+@click.argument("slug")
+@click.argument("list_id")
+@click.option(
+    "--destination", default="", help="Slug of the account; without it the one that the settings name."
+)
+@click.option("--label", default="", help="Name for people; without it Mailchimp's.")
+@click.option(
+    "--purpose", default="newsletter", show_default=True, help="The consent that somebody must have given."
+)
+@click.option(
+    "--merge", "merges", multiple=True, metavar="TAG=FIELD", help="A merge field and the contact field in it."
+)
+@click.option(
+    "--tag", "tags", multiple=True, help="A contact tag that Muster manages there. Others are left alone."
+)
+@click.option("--rule", default="", help='Entry rule as JSON, such as {"tags_any": ["alumni"]}.')
+@click.option(
+    "--double-opt-in/--single-opt-in", default=None, help="Without it as the audience is set at Mailchimp."
+)
+@click.option("--on-leave", type=click.Choice(ON_LEAVE), default="archive", show_default=True)
+@json_option
+def add(slug: str, list_id: str, *, as_json: bool, **options: Any) -> None:
+    """Add the audience LIST_ID under the name SLUG, and queue everybody with consent for it."""
+    runtime = open_runtime()
+    wish = AudienceWish(
+        slug,
+        list_id,
+        options["label"],
+        options["purpose"],
+        dict(parse_pairs(options["merges"], "--merge")) if options["merges"] else None,
+        options["tags"],
+        _rule(options["rule"]),
+        options["double_opt_in"],
+        options["on_leave"],
+    )
+    with runtime.transaction() as session:
+        destination = _destination(session, runtime, options["destination"])
+    with _connections(runtime) as connections:
+        audience = connect_audience(runtime.sessions, connections, destination, wish)
+        ensure_webhook(runtime.sessions, runtime.settings, runtime.box, connections)
+    with runtime.transaction() as session:
+        found = describe_audience(session, audience.id)
+    emit(
+        found,
+        as_json=as_json,
+        text=f"Added {slug}: {found['label']}. `muster sync push {slug}` fills it now.",
+    )
+
+
+def _rule(text: str) -> Mapping[str, Any]:
+    try:
+        rule = json.loads(text or "{}")
+    except ValueError as error:
+        raise InvalidError(
+            "The entry rule is not JSON.", 'Write it like {"tags_any": ["alumni"]}.'
+        ) from error
+    if not isinstance(rule, dict):
+        raise InvalidError("The entry rule is not a JSON object.", 'Write it like {"tags_any": ["alumni"]}.')
+    return rule
+
+
+def _destination(session: Session, runtime: Runtime, slug: str) -> Destination:
+    if not slug:
+        return ensure_destination(session, runtime.box, runtime.settings)
+    found = find_destination(session, slug)
+    if found is None:
+        raise NotFoundError(
+            f"There is no destination {slug!r}.", "Leave --destination out to use the settings' account."
+        )
+    return found
+
+
+@audiences.command("list")
+@json_option
+def list_command(*, as_json: bool) -> None:
+    """Every audience with its members and what waits."""
+    runtime = open_runtime()
+    with runtime.transaction() as session:
+        rows = [summarise_audience(session, audience, there) for audience, there in list_audiences(session)]
+    columns = ("slug", "label", "destination", "members", "waiting", "cannot_sync", "state")
+    emit(
+        rows,
+        as_json=as_json,
+        text=lambda: print_table(columns, ([row[name] for name in columns] for row in rows)),
+    )
+
+
+@audiences.command()
+@click.argument("slug")
+@json_option
+def show(slug: str, *, as_json: bool) -> None:
+    """One audience: members by status, webhook, what waits, who cannot be synced and why, last errors."""
+    runtime = open_runtime()
+    with runtime.transaction() as session:
+        found = describe_audience(session, get_audience_row(session, slug).id)
+    emit(found, as_json=as_json, text=lambda: _print(found))
+
+
+def _print(found: Mapping[str, Any]) -> None:
+    for name, value in found.items():
+        if isinstance(value, list):
+            click.echo(f"{name}:" + ("" if value else " none"))
+            for one in value:
+                click.echo("  " + "  ".join(str(part) for part in one.values() if part not in {None, ""}))
+        else:
+            shown = (
+                ", ".join(f"{key} {part}" for key, part in value.items())
+                if isinstance(value, dict)
+                else value
+            )
+            click.echo(f"{name}: {shown}")
+
+
+@click.group()
+def sync() -> None:
+    """Push to and pull from audiences now; workers do both by themselves."""
+
+
+def _chosen(session: Session, slug: str | None) -> list[Audience]:
+    if slug:
+        return [get_audience_row(session, slug)]
+    return [audience for audience, _ in list_audiences(session) if audience.is_enabled]
+
+
+def _run(
+    kind: str, slug: str | None, *, as_json: bool, work: Callable[[Runtime, Connections, int], Any]
+) -> None:
+    runtime = open_runtime()
+    with runtime.transaction() as session:
+        chosen = _chosen(session, slug)
+    results = []
+    with _connections(runtime) as connections:
+        for audience in chosen:
+            try:
+                counts = run_counted(
+                    runtime.sessions,
+                    audience.id,
+                    kind,
+                    lambda one=audience: work(runtime, connections, one.id),
+                )
+            except MailchimpProblem as problem:
+                raise BusyError(f"{audience.slug}: {problem}", problem.sentence) from problem
+            results.append({"audience": audience.slug, **counts.as_dict()})
+    emit(results, as_json=as_json, text=lambda: _say(results))
+    if any(one["is_blocked"] for one in results):
+        raise BusyError(
+            "Mailchimp is not being called for now.",
+            "`muster audiences list` says why; Muster tries again by itself.",
+        )
+
+
+def _say(results: Iterable[Mapping[str, Any]]) -> None:
+    for counts in results:
+        parts = [
+            f"{name} {count}" for name, count in counts.items() if name not in {"audience", "is_blocked"}
+        ]
+        click.echo(f"{counts['audience']}: {', '.join(parts)}")
+
+
+@sync.command()
+@click.argument("audience", required=False)
+@click.option(
+    "--changed",
+    is_flag=True,
+    help="Only what waits; without it everybody is compared (nothing changed = no call).",
+)
+@json_option
+def push(audience: str | None, *, changed: bool, as_json: bool) -> None:
+    """Bring AUDIENCE (or all) to what the customer database says."""
+
+    def work(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
+        if not changed:
+            with runtime.transaction() as session:
+                queue_audience(session, audience_id)
+        return push_audience(runtime.sessions, connections, audience_id)
+
+    _run("push", audience, as_json=as_json, work=work)
+
+
+@sync.command()
+@click.argument("audience", required=False)
+@click.option("--full", is_flag=True, help="Read everybody, not only who changed since the last pull.")
+@json_option
+def pull(audience: str | None, *, full: bool, as_json: bool) -> None:
+    """Read from AUDIENCE (or all) what Mailchimp knows: statuses, opt-outs, tags."""
+
+    def work(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
+        return pull_audience(runtime.sessions, connections, audience_id, is_full=full)
+
+    _run("pull", audience, as_json=as_json, work=work)
+
+
+@sync.command()
+@click.argument("audience", required=False)
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@json_option
+def runs(audience: str | None, *, limit: int, as_json: bool) -> None:
+    """The latest runs."""
+    runtime = open_runtime()
+    with runtime.transaction() as session:
+        audience_id = get_audience_row(session, audience).id if audience else None
+        rows = [asdict(run) for run in list_runs(session, audience_id, limit)]
+    columns = ("run_id", "audience", "kind", "state", "counts", "started_at")
+    emit(
+        rows,
+        as_json=as_json,
+        text=lambda: print_table(columns, ([row[name] for name in columns] for row in rows)),
+    )

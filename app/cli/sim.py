@@ -1,0 +1,25 @@
+"""`muster sim`: the local Mailchimp."""
+
+import click
+
+from app.audiences.simulated import simulator_config
+from app.core.config import load_settings
+from integrations.mailchimp.simulator.server import serve
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=None,
+    help="Without it MUSTER_SIM_PORT; 0 takes a free one.",
+)
+@click.option(
+    "--latency-ms", type=click.IntRange(0, 60_000), default=0, help="Wait so long before each answer."
+)
+@click.option("--double-optin", is_flag=True, help="The audience asks for confirmation by mail.")
+def sim(port: int | None, latency_ms: int, *, double_optin: bool) -> None:
+    """Run the local Mailchimp; its members are kept in the home and are there again after a restart."""
+    settings = load_settings()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    serve(simulator_config(settings, latency_ms=latency_ms, port=port, is_double_optin=double_optin))
