@@ -46,8 +46,8 @@ def wait_until(ask: Callable[[], Any], seconds: float = 20.0, what: str = "it") 
 class RunningMuster:
     """`muster up` in a home of its own."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home, self.settings = home, settings
         self.port, self.sim_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.sim = f"http://127.0.0.1:{self.sim_port}"
@@ -66,6 +66,7 @@ class RunningMuster:
             "PORT": str(self.port),
             "MUSTER_SIM_PORT": str(self.sim_port),
             "PYTHONUNBUFFERED": "1",
+            **self.settings,
         }
 
     def start(self) -> None:
@@ -223,13 +224,13 @@ def patched_environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def running_muster() -> Iterator[RunningMuster]:
-    """A started Muster, stopped and removed at the end."""
+def running_muster(**settings: str) -> Iterator[RunningMuster]:
+    """A started Muster with these settings, stopped and removed at the end."""
     with tempfile.TemporaryDirectory(
         prefix="muster-story-", dir="/tmp", ignore_cleanup_errors=True
     ) as folder:
         os.chmod(folder, 0o755)
-        muster = RunningMuster(Path(folder) / "var")
+        muster = RunningMuster(Path(folder) / "var", **settings)
         try:
             muster.start()
             yield muster
