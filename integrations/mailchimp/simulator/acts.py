@@ -108,6 +108,7 @@ def sign_up(world: World, audience: Audience, wants: Mapping[str, Any]) -> Membe
         member = Member(new_contact_id(), world.next_web_id(), email, "archived", source="Hosted Signup Form")
     member.merge_fields |= {tag: value for tag, value in values.items() if value != ""}
     if member.status == "subscribed":
+        world.save_member(audience, member)
         return member
     member.ip_signup, member.signup_at = CONTACT_IP, now
     if audience.is_double_optin:

@@ -6,18 +6,18 @@ from typing import Any, cast
 from flask import Blueprint, Response, current_app, g, request
 
 from integrations.mailchimp.simulator.batch import Outcomes, write_batch
+from integrations.mailchimp.simulator.choice import choose_fields
 from integrations.mailchimp.simulator.listing import list_members, read_count
 from integrations.mailchimp.simulator.members import (
     Writer,
     archive_member,
-    change_tags,
     erase_member,
     update_member,
     write_member,
 )
 from integrations.mailchimp.simulator.members import note as note_wish
-from integrations.mailchimp.simulator.refusals import Refusal, bad_json, not_found, not_validated
-from integrations.mailchimp.simulator.shapes import Shapes, choose_fields
+from integrations.mailchimp.simulator.refusals import Refusal, bad_json, not_found
+from integrations.mailchimp.simulator.shapes import Shapes
 from integrations.mailchimp.simulator.state import Account, Audience, Member, iso
 from integrations.mailchimp.simulator.wishes import read_wish
 from integrations.mailchimp.simulator.world import World
@@ -258,57 +258,3 @@ def erase(list_id: str, key: str) -> Response:
     with world().change():
         erase_member(world(), audience, member_of(audience, key), "api")
     return nothing()
-
-
-@api.get(MEMBER + "/tags")
-def get_tags(list_id: str, key: str) -> Response:
-    audience = audience_of(list_id)
-    count, offset = read_count(request.args)
-    with world().lock:
-        member = member_of(audience, key)
-        tags = [
-            {"id": tag_id, "name": audience.tag_names[tag_id], "date_added": iso(added_at)}
-            for tag_id, added_at in member.tags.items()
-        ]
-    own = f"/lists/{list_id}/members/{member.hash}"
-    body = {
-        "tags": tags[offset : offset + count],
-        "total_items": len(tags),
-        "_links": [shapes().link("self", own + "/tags")],
-    }
-    return answer(body, "Lists/Members/Tags/Collection")
-
-
-@api.post(MEMBER + "/tags")
-def post_tags(list_id: str, key: str) -> Response:
-    audience = audience_of(list_id)
-    member = member_of(audience, key)
-    wanted = _read_tags(read_body())
-    with world().change():
-        change_tags(world(), audience, member, wanted)
-    return nothing()
-
-
-def _read_tags(body: Any) -> list[tuple[str, bool]]:
-    tags = body.get("tags") if isinstance(body, dict) else None
-    if not isinstance(tags, list):
-        raise not_validated(("", "Required fields were not provided: tags"))
-    wanted = []
-    for tag in tags:
-        if not isinstance(tag, dict) or not str(tag.get("name") or "").strip():
-            raise not_validated(("tags", "Required fields were not provided: name"))
-        if tag.get("status") not in {"active", "inactive"}:
-            raise not_validated(("tags", "Value must be one of: active, inactive"))
-        wanted.append((str(tag["name"]), tag["status"] == "active"))
-    return wanted
-
-
-@api.get("/lists/<list_id>/tag-search")
-def search_tags(list_id: str) -> Response:
-    audience, start = audience_of(list_id), request.args.get("name", "").casefold()
-    tags = [
-        {"id": tag_id, "name": name}
-        for tag_id, name in audience.tag_names.items()
-        if name.casefold().startswith(start)
-    ]
-    return answer({"tags": tags, "total_items": len(tags)}, "Lists/TagSearch/Collection")

@@ -4,6 +4,7 @@ from flask import Flask
 
 from integrations.mailchimp.simulator.api import api
 from integrations.mailchimp.simulator.api_audience import furniture
+from integrations.mailchimp.simulator.api_tags import labels
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.control import control
 from integrations.mailchimp.simulator.gate import install
@@ -22,6 +23,7 @@ def make_app(config: SimulatorConfig | None = None, world: World | None = None) 
     install(app)
     app.register_blueprint(api)
     app.register_blueprint(furniture)
+    app.register_blueprint(labels)
     app.register_blueprint(control)
     app.register_blueprint(page)
     return app

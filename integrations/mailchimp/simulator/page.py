@@ -59,3 +59,25 @@ def do(kind: str, name: str) -> Response:
     except Refusal as refusal:
         problem = refusal.detail
     return redirect(url_for("page.show", list_id=wants.get("list_id"), problem=problem), 303)
+
+
+@page.get("/subscribe")
+def show_form() -> str:
+    """The hosted sign-up form: the way back for people whom the API may not subscribe."""
+    return _form(email=request.args.get("EMAIL", ""))
+
+
+@page.post("/subscribe")
+def sign_up() -> str:
+    list_id, email = request.args.get("id"), request.form.get("EMAIL", "")
+    values = {tag: request.form[tag] for tag in ("FNAME", "LNAME") if request.form.get(tag)}
+    try:
+        member = act("contact", "signup", {"list_id": list_id, "email": email, "merge_fields": values})
+    except Refusal as refusal:
+        return _form(email=email, problem=refusal.detail)
+    return _form(status=str(member["status"]))
+
+
+def _form(*, email: str = "", problem: str = "", status: str = "") -> str:
+    audience = audience_named(request.args.get("id"))
+    return render_template("hosted_form.html", audience=audience, email=email, problem=problem, status=status)

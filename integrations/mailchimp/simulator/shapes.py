@@ -1,7 +1,7 @@
 """How things look in an answer: members, lists, merge fields, webhooks, links, and the choice of fields."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from integrations.mailchimp.simulator.state import (
@@ -286,36 +286,3 @@ def _location(member: Member) -> dict[str, Any]:
 def _tags(audience: Audience, member: Member) -> list[dict[str, Any]]:
     names = audience.tag_names
     return [{"id": tag_id, "name": names[tag_id]} for tag_id in list(member.tags)[:SHOWN_TAGS]]
-
-
-def choose_fields(body: dict[str, Any], wanted: Sequence[str], unwanted: Sequence[str]) -> dict[str, Any]:
-    """`fields` and `exclude_fields`: dotted paths, reaching into every element of an array."""
-    if wanted:
-        body = _only(body, [path.split(".") for path in wanted])
-    for path in unwanted:
-        _remove(body, path.split("."))
-    return body
-
-
-def _only(body: Any, paths: list[list[str]]) -> Any:
-    if isinstance(body, list):
-        return [_only(one, paths) for one in body]
-    if not isinstance(body, dict):
-        return body
-    kept: dict[str, Any] = {}
-    for name, value in body.items():
-        tails = [path[1:] for path in paths if path[0] == name]
-        if tails:
-            kept[name] = value if any(not tail for tail in tails) else _only(value, tails)
-    return kept
-
-
-def _remove(body: Any, path: list[str]) -> None:
-    if isinstance(body, list):
-        for one in body:
-            _remove(one, path)
-    elif isinstance(body, dict):
-        if len(path) == 1:
-            body.pop(path[0], None)
-        else:
-            _remove(body.get(path[0]), path[1:])

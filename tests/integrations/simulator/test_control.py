@@ -233,3 +233,27 @@ def test_another_site_cannot_press_the_buttons(api, path):
 @pytest.mark.parametrize("act", ["contact/fly", "staff/fly", "contact/unsubscribe"])
 def test_an_act_that_cannot_be_done_is_not_found(api, act):
     assert api.client.post(f"/_sim/{act}", json={"email": "nobody@people.example"}).status_code == 404
+
+
+@pytest.mark.parametrize(("is_double_optin", "status"), [(False, "subscribed"), (True, "pending")])
+def test_the_hosted_form_brings_back_who_was_erased(api, is_double_optin, status):
+    api.sim("lists", is_double_optin=is_double_optin)
+    api.put(ADA)
+    api.member("POST", ADA, tail="/actions/delete-permanent")
+
+    shown = api.client.get(f"/subscribe?id={api.list_id}")
+    done = api.client.post(f"/subscribe?id={api.list_id}", data={"EMAIL": ADA, "FNAME": "Ada"})
+
+    assert 'name="EMAIL"' in shown.text
+    assert 'role="status"' in done.text
+    assert (status, "Ada") == (
+        api.member("GET", ADA).json["status"],
+        api.member("GET", ADA).json["full_name"],
+    )
+
+
+def test_the_hosted_form_says_what_is_wrong(api):
+    failed = api.client.post(f"/subscribe?id={api.list_id}", data={"EMAIL": "x@example.com"})
+
+    assert "looks fake or invalid" in failed.text
+    assert 'value="x@example.com"' in failed.text
