@@ -63,7 +63,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 def _say_letter(letter: DeadLetter) -> None:
-    lines = {"id": letter.name, "source": letter.source, "kind": letter.event_kind, "delivery": letter.delivery_id}
+    lines: dict[str, Any] = {"id": letter.name, "source": letter.source, "kind": letter.event_kind, "delivery": letter.delivery_id}
     lines |= {"received": letter.received_at, "given up": letter.settled_at, "tries": letter.attempt_count}
     for name, value in {**lines, **letter.error.as_plain()}.items():
         if value not in ("", None):

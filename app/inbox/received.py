@@ -22,10 +22,11 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """The key as it is stored. With a window, `earlier` is the key of the window before this one."""
+    """The key as it is stored. With a window, `earlier` and `later` are its keys in the windows beside this one."""
 
     value: str
     earlier: str = ""
+    later: str = ""
     window_seconds: int = 0
 
 
@@ -46,13 +47,14 @@ class NewDelivery:
 def stored_key(key: DeliveryKey, epoch_seconds: float) -> StoredKey:
     """The key for a request that arrived at `epoch_seconds`.
 
-    A window of time is a bucket in the key; a repeat just over the bucket's edge is found under the earlier key.
+    A window of time is a bucket in the key. A repeat just over the bucket's edge is found under the key beside it: the
+    earlier one, or the later one where the second of two requests was the faster to be stored.
     """
     value = bounded_key(key.value)
     if not key.window_seconds:
         return StoredKey(value)
     bucket = int(epoch_seconds // key.window_seconds)
-    return StoredKey(f"{value}@{bucket}", f"{value}@{bucket - 1}", key.window_seconds)
+    return StoredKey(f"{value}@{bucket}", f"{value}@{bucket - 1}", f"{value}@{bucket + 1}", key.window_seconds)
 
 
 def bounded_key(value: str) -> str:

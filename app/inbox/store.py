@@ -27,9 +27,9 @@ ON CONFLICT (source_id, key) DO NOTHING RETURNING source_id, key
 """
 INSERT_PLAIN = _INSERT.format(given=_GIVEN.format(types="", names=""), only="")
 INSERT_WINDOWED = _INSERT.format(
-    given=_GIVEN.format(types=", %b::text[], %b::bigint[]", names=", earlier, window_seconds"),
+    given=_GIVEN.format(types=", %b::text[], %b::text[], %b::bigint[]", names=", earlier, later, window_seconds"),
     only="""WHERE NOT EXISTS (
-    SELECT FROM deliveries d WHERE d.source_id = g.source_id AND d.key = g.earlier
+    SELECT FROM deliveries d WHERE d.source_id = g.source_id AND d.key IN (g.earlier, g.later)
     AND d.received_at > now() - g.window_seconds * interval '1 second')""",
 )
 # Two requests on both sides of a window's edge have different keys, so no unique index holds one of them up. The lock
@@ -37,8 +37,9 @@ INSERT_WINDOWED = _INSERT.format(
 LOCK_WINDOWED = "SELECT pg_advisory_xact_lock(g) FROM unnest(%b::bigint[]) AS g"
 COMPARE = """
 SELECT g.n, bool_or(d.body_sha256 = g.sha256)
-FROM unnest(%b::int[], %b::bigint[], %b::text[], %b::text[], %b::bytea[]) AS g(n, source_id, key, earlier, sha256)
-JOIN deliveries d ON d.source_id = g.source_id AND d.key IN (g.key, g.earlier)
+FROM unnest(%b::int[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::bytea[])
+    AS g(n, source_id, key, earlier, later, sha256)
+JOIN deliveries d ON d.source_id = g.source_id AND d.key IN (g.key, g.earlier, g.later)
 GROUP BY g.n
 """
 INSERT_CONFLICT = """
@@ -110,7 +111,8 @@ def _first_of_each(group: Sequence[NewDelivery]) -> tuple[list[NewDelivery], lis
     first: list[NewDelivery] = []
     repeats: list[NewDelivery] = []
     for each in group:
-        is_repeat = (each.source_id, each.key.value) in seen or (each.source_id, each.key.earlier) in seen
+        key = each.key
+        is_repeat = any((each.source_id, value) in seen for value in (key.value, key.earlier, key.later) if value)
         seen.add((each.source_id, each.key.value))
         (repeats if is_repeat else first).append(each)
     return first, repeats
@@ -135,7 +137,11 @@ def _columns(rows: Sequence[NewDelivery]) -> tuple[list[Any], ...]:
 
 def _store_windowed(connection: Connection, rows: Sequence[NewDelivery]) -> list[tuple[Any, ...]]:
     locks = sorted({_lock_number(each) for each in rows})
-    extra = ([each.key.earlier for each in rows], [each.key.window_seconds for each in rows])
+    extra = (
+        [each.key.earlier for each in rows],
+        [each.key.later for each in rows],
+        [each.key.window_seconds for each in rows],
+    )
     with connection.transaction():
         connection.execute(LOCK_WINDOWED, (locks,))
         return connection.execute(INSERT_WINDOWED, (*_columns(rows), *extra)).fetchall()
@@ -156,6 +162,7 @@ def _compare(connection: Connection, rows: Sequence[NewDelivery]) -> Mapping[int
             [each.source_id for each in rows],
             [each.key.value for each in rows],
             [each.key.earlier for each in rows],
+            [each.key.later for each in rows],
             [each.body_sha256 for each in rows],
         ),
     ).fetchall()
