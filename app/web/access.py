@@ -6,6 +6,7 @@ from typing import Literal, TypeVar
 from flask import Blueprint, Flask, abort, current_app, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_security import current_user, logout_user
+from werkzeug.routing import BaseConverter, IntegerConverter, Map
 
 from app.core.clock import utc_now
 
@@ -88,6 +89,22 @@ def ask_to_sign_in() -> ResponseReturnValue:
         abort(401)
     wanted = request.full_path.rstrip("?")
     return redirect(url_for("accounts.sign_in", next=wanted if wanted != "/" else None))
+
+
+class SlugConverter(BaseConverter):
+    """The slug of a source; anything else is no such page."""
+
+    regex = "[a-z0-9][a-z0-9_-]{0,62}"
+
+
+class IdConverter(IntegerConverter):
+    """The id of a row."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, min=1, max=2**63 - 1)
+
+
+CONVERTERS: dict[str, type[BaseConverter]] = {"slug": SlugConverter, "id": IdConverter}
 
 
 def make_blueprint(name: str) -> Blueprint:

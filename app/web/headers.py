@@ -41,7 +41,7 @@ def add_headers(app: Flask, *, is_https: bool) -> None:
             response.headers.setdefault(name, value)
         if is_https:
             response.headers.setdefault("Strict-Transport-Security", ONE_YEAR_ONLY_HTTPS)
-        if request.endpoint not in CACHED_ENDPOINTS:
+        if request.endpoint not in CACHED_ENDPOINTS or response.status_code >= 400:  # noqa: PLR2004 - error pages
             response.headers["Cache-Control"] = "no-store"
         return response
 

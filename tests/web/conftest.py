@@ -53,7 +53,7 @@ class Person:
     email: str = ""
 
     def get(self, path: str, **options) -> TestResponse:
-        return self.client.get(path, **options)
+        return self.client.get(path, buffered=True, **options)
 
     def post(self, path: str, *, page: str = "/account", **options) -> TestResponse:
         token = token_of(self.client.get(page).text)

@@ -3,9 +3,8 @@
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.contacts.read import find_contacts, get_contact_view
 from app.web.access import make_blueprint, requires
-from app.web.queries.contacts import list_memberships, list_newest
+from app.web.queries.contacts import find_contacts, get_contact_view, list_newest
 from app.web.wiring import reading
 
 blueprint = make_blueprint("contacts")
@@ -21,9 +20,8 @@ def index() -> ResponseReturnValue:
     return render_template("contacts/index.html", found=found, query=query)
 
 
-@blueprint.get("/contacts/<int:contact_id>")
+@blueprint.get("/contacts/<id:contact_id>")
 @requires("viewer")
 def show(contact_id: int) -> ResponseReturnValue:
     """One person."""
-    contact = get_contact_view(reading(), contact_id)
-    return render_template("contacts/show.html", contact=contact, memberships=list_memberships(reading(), contact.id))
+    return render_template("contacts/show.html", contact=get_contact_view(reading(), contact_id))

@@ -23,12 +23,12 @@ def index() -> ResponseReturnValue:
     return render_template("dead_letters/index.html", page=page, source=source, sources=list_source_names(reading()))
 
 
-@blueprint.post("/dead-letters/<name>/replay")
+@blueprint.post("/dead-letters/<any(event, delivery):kind>/<id:letter_id>/replay")
 @requires("editor")
-def replay_one(name: str) -> ResponseReturnValue:
+def replay_one(kind: str, letter_id: int) -> ResponseReturnValue:
     """Ask again for one."""
     with writing() as db:
-        letter = get_dead_letter(db, name)
+        letter = get_dead_letter(db, f"{kind}:{letter_id}")
         is_event = letter.kind == "event"
         done = replay(db, Choice(event_ids=(letter.id,)) if is_event else Choice(delivery_ids=(letter.id,)))
         audit(db, current_user.email, f"{letter.kind}.replay", letter.name, None, {"count": done.count})

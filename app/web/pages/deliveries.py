@@ -30,7 +30,7 @@ def index() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/deliveries/<int:delivery_id>")
+@blueprint.get("/deliveries/<id:delivery_id>")
 @requires("viewer")
 def show(delivery_id: int) -> ResponseReturnValue:
     """One delivery: headers, bytes, events, failed tries."""
@@ -39,7 +39,7 @@ def show(delivery_id: int) -> ResponseReturnValue:
     return render_template("deliveries/show.html", delivery=delivery, body=body)
 
 
-@blueprint.get("/deliveries/<int:delivery_id>/body")
+@blueprint.get("/deliveries/<id:delivery_id>/body")
 @requires("viewer")
 def body(delivery_id: int) -> ResponseReturnValue:
     """The bytes as received, to keep; never to run."""
@@ -52,7 +52,7 @@ def body(delivery_id: int) -> ResponseReturnValue:
     )
 
 
-@blueprint.post("/deliveries/<int:delivery_id>/replay")
+@blueprint.post("/deliveries/<id:delivery_id>/replay")
 @requires("editor")
 def replay(delivery_id: int) -> ResponseReturnValue:
     """Ask again for the whole delivery: read it and do its events once more."""
@@ -64,7 +64,7 @@ def replay(delivery_id: int) -> ResponseReturnValue:
     return redirect(url_for("deliveries.show", delivery_id=delivery_id))
 
 
-@blueprint.post("/deliveries/<int:delivery_id>/events/<int:event_id>/replay")
+@blueprint.post("/deliveries/<id:delivery_id>/events/<id:event_id>/replay")
 @requires("editor")
 def replay_event(delivery_id: int, event_id: int) -> ResponseReturnValue:
     """Ask again for one event of the delivery."""

@@ -35,7 +35,7 @@ class Text:
     is_conflict: bool = False
 
 
-@blueprint.get("/sources/<slug>/mapping")
+@blueprint.get("/sources/<slug:slug>/mapping")
 @requires("viewer")
 def show(slug: str) -> ResponseReturnValue:
     """The version in force, to edit, beside its result on a stored event."""
@@ -81,7 +81,7 @@ def _document() -> str:
     return document
 
 
-@blueprint.post("/sources/<slug>/mapping/check")
+@blueprint.post("/sources/<slug:slug>/mapping/check")
 @requires("editor")
 def check(slug: str) -> ResponseReturnValue:
     """Problems by line, and the result on the chosen event; called at each pause of the writer."""
@@ -90,7 +90,7 @@ def check(slug: str) -> ResponseReturnValue:
     return render_template("mapping/_result.html", check=_check(slug, _document(), stored), stored=stored)
 
 
-@blueprint.post("/sources/<slug>/mapping")
+@blueprint.post("/sources/<slug:slug>/mapping")
 @requires("editor")
 def publish(slug: str) -> ResponseReturnValue:
     """Publish with a note, unless there are problems or somebody else published meanwhile."""
@@ -109,7 +109,7 @@ def publish(slug: str) -> ResponseReturnValue:
     return redirect(url_for("mapping.show", slug=slug))
 
 
-@blueprint.post("/sources/<slug>/mapping/versions/<int:number>/roll-back")
+@blueprint.post("/sources/<slug:slug>/mapping/versions/<id:number>/roll-back")
 @requires("editor")
 def roll_back_to(slug: str, number: int) -> ResponseReturnValue:
     """Publish an earlier version again, as a new one."""
@@ -119,7 +119,7 @@ def roll_back_to(slug: str, number: int) -> ResponseReturnValue:
     return redirect(url_for("mapping.show", slug=slug))
 
 
-@blueprint.get("/sources/<slug>/mapping/versions/<int:number>")
+@blueprint.get("/sources/<slug:slug>/mapping/versions/<id:number>")
 @requires("viewer")
 def version(slug: str, number: int) -> ResponseReturnValue:
     """One version as it was published."""
@@ -129,7 +129,7 @@ def version(slug: str, number: int) -> ResponseReturnValue:
     return render_template("mapping/version.html", source=source, document=document, version=line or abort(404))
 
 
-@blueprint.get("/sources/<slug>/mapping/compare/<int:old>/<int:new>")
+@blueprint.get("/sources/<slug:slug>/mapping/compare/<id:old>/<id:new>")
 @requires("viewer")
 def compare_versions(slug: str, old: int, new: int) -> ResponseReturnValue:
     """What changed from one version to another."""

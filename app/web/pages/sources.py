@@ -22,7 +22,7 @@ def index() -> ResponseReturnValue:
     return render_template("sources/index.html", lines=read_source_lines(reading()))
 
 
-@blueprint.get("/sources/<slug>")
+@blueprint.get("/sources/<slug:slug>")
 @requires("viewer")
 def show(slug: str) -> ResponseReturnValue:
     """One source: address, settings without secrets, rejections, mapping."""
@@ -37,7 +37,7 @@ def _hook_url(source: SourceView) -> str:
     return live.settings.public_url + hook_path(source.slug, key if may("editor") or not key else HIDDEN)
 
 
-@blueprint.post("/sources/<slug>/enable")
+@blueprint.post("/sources/<slug:slug>/enable")
 @requires("editor")
 def enable(slug: str) -> ResponseReturnValue:
     """Open the source."""
@@ -47,7 +47,7 @@ def enable(slug: str) -> ResponseReturnValue:
     return redirect(url_for("sources.show", slug=slug))
 
 
-@blueprint.post("/sources/<slug>/disable")
+@blueprint.post("/sources/<slug:slug>/disable")
 @requires("editor")
 def disable(slug: str) -> ResponseReturnValue:
     """Close the source; platforms are told to send again later."""

@@ -153,7 +153,7 @@ def list_deliveries(session: Session, source: str = "", state: str = "", query: 
         LISTS.get(state, LISTS[""]),
         {
             "source": source.replace("\0", ""),
-            "before": min(before or LARGEST_ID, LARGEST_ID),
+            "before": max(0, min(before or LARGEST_ID, LARGEST_ID)),
             "wanted": wanted,
             "key": "" if wanted is not None else query.replace("\0", ""),
             "limit": PAGE_SIZE + 1,

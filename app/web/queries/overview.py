@@ -151,7 +151,7 @@ def read_overview(session: Session) -> Overview:
     return Overview(
         **totals,
         **pending,
-        events_today={state: count for state, count in session.execute(EVENTS_TODAY).tuples()},
+        events_today={state: count for state, count in session.execute(EVENTS_TODAY)},
         change_count=sum(line.change_count for line in audiences),
         oldest_change_seconds=max(ages, default=None),
         sources=read_source_lines(session),

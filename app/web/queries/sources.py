@@ -149,7 +149,7 @@ def get_source_view(session: Session, slug: str) -> SourceView:
 
 def list_source_names(session: Session) -> tuple[tuple[str, str], ...]:
     """(slug, label) of every source, by label."""
-    return tuple((slug, label) for slug, label in session.execute(SOURCE_NAMES).tuples())
+    return tuple((slug, label) for slug, label in session.execute(SOURCE_NAMES))
 
 
 def list_version_lines(session: Session, slug: str) -> tuple[VersionLine, ...]:
@@ -174,5 +174,5 @@ def list_event_choices(session: Session, slug: str) -> tuple[EventChoice, ...]:
 
 def find_stored_event(session: Session, slug: str, event_id: int) -> StoredEvent | None:
     """One event of the source; an id of another source's event finds nothing."""
-    row = session.execute(STORED_EVENT, {"slug": slug, "id": min(event_id, 2**63 - 1)}).mappings().one_or_none()
+    row = session.execute(STORED_EVENT, {"slug": slug, "id": max(0, min(event_id, 2**63 - 1))}).mappings().one_or_none()
     return None if row is None else StoredEvent(**row)

@@ -1,0 +1,48 @@
+"""`muster status`: what arrived, what waits, what failed."""
+
+from dataclasses import asdict
+
+import click
+
+from app.cli.kit import emit, json_option, open_runtime, print_table
+from app.web.queries.overview import Overview, read_overview
+from app.web.words import lag_text
+
+
+@click.command()
+@json_option
+def status(*, as_json: bool) -> None:
+    """What arrived today (UTC), what waits, what failed."""
+    with open_runtime().transaction() as session:
+        view = read_overview(session)
+    emit(_plain(view), as_json=as_json, text=lambda: _show(view))
+
+
+def _plain(view: Overview) -> dict[str, object]:
+    plain = asdict(view)
+    plain["processes"] = [{**asdict(beat), "is_alive": beat.is_alive} for beat in view.processes]
+    return plain | {"member_count": view.member_count, "event_count": view.event_count}
+
+
+def _show(view: Overview) -> None:
+    events = ", ".join(f"{count} {state}" for state, count in sorted(view.events_today.items()))
+    lines = (
+        ("Deliveries today", view.deliveries_today),
+        ("Events today", f"{view.event_count}{f' ({events})' if events else ''}"),
+        ("Contacts", f"{view.contact_count}, {view.contacts_today} new today"),
+        ("Waiting", f"{view.pending_count}, the oldest {lag_text(view.oldest_pending_seconds)}"),
+        ("Blocked by credentials", view.blocked_count),
+        ("Dead letters", f"{view.dead_count}{'  (muster deadletters)' if view.dead_count else ''}"),
+        ("Changes to write", f"{view.change_count}, the oldest {lag_text(view.oldest_change_seconds)}"),
+    )
+    for name, value in lines:
+        click.echo(f"{name + ':':<24}{value}")
+    click.echo()
+    audiences = (
+        (a.slug, ", ".join(f"{n} {s or 'not there yet'}" for s, n in sorted(a.member_counts.items())), a.failed_count, a.change_count)
+        for a in view.audiences
+    )
+    print_table(("Audience", "Members", "Refused", "To write"), audiences, empty="No audience yet. Next: muster audiences add")
+    click.echo()
+    processes = ((b.kind, b.host, b.pid, f"{b.age_seconds:.0f} s ago", "yes" if b.is_alive else "SILENT") for b in view.processes)
+    print_table(("Process", "Host", "Pid", "Seen", "Running"), processes, empty="No process runs. Next: muster up")
