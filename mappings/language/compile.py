@@ -13,6 +13,7 @@ from mappings.language.frozen import quick_maker
 from mappings.language.generate import generate_run
 from mappings.language.patch import ContactPatch, MappingResult, Problem
 from mappings.language.paths import Reader, Scope, compile_path
+from mappings.language.points import compile_identity, compile_tags
 from mappings.language.problems import MappingError
 from mappings.language.rules import (
     Draft,

@@ -1,14 +1,14 @@
-"""Field, identity and tag rules as functions that add to a draft of a contact patch."""
+"""Field rules as functions that add to a draft of a contact patch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from mappings.language.chain import Chain, Mismatch, build_chain, tidy_text
-from mappings.language.document import TAGS, FieldRule, IdentityRule, TagRule
+from mappings.language.document import TAGS, FieldRule
 from mappings.language.fields import FieldDictionary, FieldEntry
 from mappings.language.patch import ConsentEvidence, Identity, Problem
-from mappings.language.paths import Path, Reader, Scope, compile_first_present, compile_path, is_blank
+from mappings.language.paths import Path, Reader, Scope, compile_first_present, is_blank
 from mappings.language.problems import Refused, quoted
 from mappings.language.schema import MAX_TAG
 from mappings.language.steps.declare import as_text, fits
@@ -158,14 +158,14 @@ def _field_program(rule: FieldRule, entry: FieldEntry, chain: Chain) -> Program:
             raise Rejected(_missing(rule))
 
     kind = None if name == TAGS or entry.identity_scope else entry.identity
-    return Program(rule.place, name, _texts(rule.paths), run, read, chain, rule, store, kind)
+    return Program(rule.place, name, texts_of(rule.paths), run, read, chain, rule, store, kind)
 
 
 def _store(rule: FieldRule, entry: FieldEntry) -> Callable[[Any, Scope, Draft], None]:
     name, kind, is_scoped = entry.name, entry.identity, entry.identity_scope == "source"
     if name == TAGS:
         is_added = rule.mode == "add"
-        return lambda value, _scope, draft: _add_tags(
+        return lambda value, _scope, draft: add_tags(
             draft.tags_added if is_added else draft.tags_removed, value
         )
 
@@ -183,7 +183,8 @@ def add_identity(draft: Draft, identity: Identity) -> None:
         draft.identities.append(identity)
 
 
-def _add_tags(tags: list[str], found: list[str] | tuple[str, ...]) -> None:
+def add_tags(tags: list[str], found: list[str] | tuple[str, ...]) -> None:
+    """Add tags that are not there yet, cut to Mailchimp's length."""
     tags.extend(tag for tag in (text[:MAX_TAG].strip() for text in found) if tag and tag not in tags)
 
 
@@ -237,7 +238,7 @@ def _passes(name: str, argument: Any, value: Any) -> bool:
         least, most = argument
         return bool(least <= value <= most)
     if name == "max_length":
-        return len(value if isinstance(value, str | list) else str(value)) <= argument
+        return bool(len(value if isinstance(value, str | list) else str(value)) <= argument)
     entries = value if isinstance(value, list) else [value]
     texts = [str(entry).lower() if isinstance(entry, bool) else as_text(entry) for entry in entries]
     if name == "one_of":
@@ -245,62 +246,6 @@ def _passes(name: str, argument: Any, value: Any) -> bool:
     return not any(argument.search(searchable(text)) is None for text in texts)
 
 
-def compile_identity(rule: IdentityRule, problems: list[Problem]) -> Program | None:
-    """An identity rule; the kinds email and phone are checked like the fields."""
-    try:
-        chain = build_chain(rule.do, rule.kind if rule.kind in ("email", "phone") else "text")
-    except Mismatch as mismatch:
-        where = f"{rule.place}.do[{mismatch.index}]"
-        problems.append(
-            Problem(
-                where, mismatch.refused.code, mismatch.refused.reason, mismatch.refused.hint, line=rule.line
-            )
-        )
-        return None
-    read, guard = compile_first_present(rule.paths), compile_condition(rule.when)
-    read_scope = compile_path(rule.scope_from) if rule.scope_from else None
-
-    def run(scope: Scope, draft: Draft) -> None:
-        if guard is not None and not guard(scope):
-            return
-        raw = read(scope)
-        if is_blank(raw):
-            return
-        try:
-            value = chain.run(raw, scope)
-            within = tidy_text(read_scope(scope) or "") if read_scope else rule.scope
-        except Refused as refused:
-            draft.warnings.append(
-                Problem(
-                    rule.paths[0].text,
-                    refused.code,
-                    refused.reason,
-                    refused.hint,
-                    quoted(raw),
-                    rule.kind,
-                    rule.line,
-                )
-            )
-            return
-        if value:
-            add_identity(draft, Identity(rule.kind, value, within))
-
-    return Program(
-        rule.place, f"identity:{rule.kind}", _texts((*rule.paths, rule.scope_from)), run, read, chain
-    )
-
-
-def compile_tags(rule: TagRule) -> Program:
-    """Tags with fixed names."""
-    guard = compile_condition(rule.when)
-
-    def run(scope: Scope, draft: Draft) -> None:
-        if guard is None or guard(scope):
-            _add_tags(draft.tags_added, rule.add)
-            _add_tags(draft.tags_removed, rule.remove)
-
-    return Program(rule.place, TAGS, (), run)
-
-
-def _texts(paths: tuple[Path | None, ...]) -> tuple[str, ...]:
+def texts_of(paths: tuple[Path | None, ...]) -> tuple[str, ...]:
+    """The texts of the paths that are there."""
     return tuple(path.text for path in paths if path is not None)

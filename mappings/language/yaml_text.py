@@ -32,6 +32,7 @@ MAX_DEPTH = 20
 # ruamel.yaml reads about 20,000 nodes a second; more than this many is not a mapping a person wrote.
 MAX_NODES = 6_000
 MAX_DIGITS = 18
+MAX_BRACKETS = 100
 
 Place = tuple[str | int, ...]
 
@@ -78,12 +79,26 @@ def _check_text(text: str) -> None:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
         _refuse("not_text", "The document holds half of a character pair, which no file can hold.")
+    if _brackets(text) > MAX_BRACKETS:
+        _refuse("too_deep", f"More than {MAX_DEPTH} levels inside each other.")
     if size > MAX_BYTES:
         _refuse(
             "too_long",
             f"The document has {size} bytes; {MAX_BYTES} are allowed.",
             "Split it into two sources.",
         )
+
+
+def _brackets(text: str) -> int:
+    """How many brackets stand open at once; counted roughly, quotes and all.
+
+    ruamel.yaml looks far ahead for a colon, and every open bracket makes that slower, long before it sees the depth.
+    """
+    most = opened = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        opened = opened + 1 if bracket in "[{" else max(opened - 1, 0)
+        most = max(most, opened)
+    return most
 
 
 def _refuse(
@@ -137,7 +152,7 @@ class _TreeReader:
         self._nodes += 1
         if self._nodes > MAX_NODES:
             _refuse("too_long", f"The document has more than {MAX_NODES} entries.", line=line)
-        if len(place) > MAX_DEPTH:
+        if len(place) + isinstance(event, SequenceStartEvent | MappingStartEvent) > MAX_DEPTH:
             _refuse("too_deep", f"More than {MAX_DEPTH} levels inside each other.", line=line)
         if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
             _refuse(

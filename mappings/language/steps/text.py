@@ -9,7 +9,9 @@ from mappings.language.steps.arguments import keys_of, refuse_argument, text_of,
 from mappings.language.steps.declare import Example, Step, step
 
 MAX_PATTERN = 200
-MAX_SEARCHED = 2_000
+MAX_SEARCHED = 1_000
+# The work of a match is at most text times program; a repetition such as a{1,900} makes a program of 1,800.
+MAX_PROGRAM = 1_500
 PATTERN_MEMORY_BYTES = 1 << 20
 
 
@@ -109,13 +111,16 @@ def compile_pattern(pattern: Any) -> Any:
     options = re2.Options()
     options.max_mem, options.log_errors = PATTERN_MEMORY_BYTES, False
     try:
-        return re2.compile(pattern, options)
+        compiled = re2.compile(pattern, options)
     except (re2.error, UnicodeError, ValueError) as error:
         reason = error.args[0] if error.args else error
         reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         raise refuse_argument(
             f"The pattern cannot be used: {reason[:120]}.", "Patterns follow RE2's syntax."
         ) from None
+    if compiled.programsize > MAX_PROGRAM:
+        raise refuse_argument("The pattern repeats too much.", "Use smaller numbers in { }, or + and *.")
+    return compiled
 
 
 def searchable(value: str) -> str:
