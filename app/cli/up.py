@@ -27,6 +27,7 @@ from app.core.valkey import check_redis
 from app.web.accounts import first_admin_link
 
 LOCAL = "127.0.0.1"
+READY_SECONDS = 120.0  # a busy machine takes its time; a program that cannot start ends by itself
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -143,6 +144,7 @@ def _program(settings: Settings, name: str, command: str) -> ProcessSpec:
         argv=(sys.executable, "-m", "app.cli.main", command),
         env={**os.environ, "MUSTER_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"},
         is_ready=checks.get(command, at_once),
+        ready_seconds=READY_SECONDS,
     )
 
 

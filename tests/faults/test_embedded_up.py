@@ -22,7 +22,6 @@ import pytest
 pytestmark = pytest.mark.faults
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 90  # two busy cores are slow; a fresh machine needs a tenth
 PART = re.compile(r"^  (\S+) +process (\d+)", re.MULTILINE)
 
 
