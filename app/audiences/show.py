@@ -79,9 +79,7 @@ def describe_audience(session: Session, audience_id: int) -> dict[str, Any]:
         "form_url": str((audience.remote_schema or {}).get("subscribe_url") or ""),
         "webhook": {"state": hook.state, "url": hook.url, "source": hook.source},
         "pulled_until": audience.pulled_until,
-        "members": {
-            status: int(count) for status, count in session.execute(STATUSES, {"id": audience.id}).tuples()
-        },
+        "members": {row[0]: row[1] for row in session.execute(STATUSES, {"id": audience.id})},
         "changes": {"waiting": waiting.waiting, "retrying": waiting.retrying, "parked": waiting.parked},
         "cannot_sync": [dict(row) for row in session.execute(CANNOT, {"id": audience.id}).mappings()],
         "last_errors": [dict(row) for row in session.execute(ERRORS, {"id": audience.id}).mappings()],

@@ -148,17 +148,20 @@ def show(slug: str, *, as_json: bool) -> None:
 
 def _print(found: Mapping[str, Any]) -> None:
     for name, value in found.items():
-        if isinstance(value, list):
-            click.echo(f"{name}:" + ("" if value else " none"))
-            for one in value:
-                click.echo("  " + "  ".join(str(part) for part in one.values() if part not in {None, ""}))
-        else:
-            shown = (
-                ", ".join(f"{key} {part}" for key, part in value.items())
-                if isinstance(value, dict)
-                else value
+        rows = value if isinstance(value, list) and value and isinstance(value[0], dict) else []
+        click.echo(f"{name}: {'' if rows else _shown(value)}".rstrip())
+        for row in rows:
+            click.echo(
+                "  " + "  ".join(_shown(part) for part in row.values() if part is not None and part != "")
             )
-            click.echo(f"{name}: {shown}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {part}" for key, part in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value) or "none"
+    return str(value)
 
 
 @click.group()
@@ -186,7 +189,7 @@ def _run(
                     runtime.sessions,
                     audience.id,
                     kind,
-                    lambda one=audience: work(runtime, connections, one.id),
+                    partial(work, runtime, connections, audience.id),
                 )
             except MailchimpProblem as problem:
                 raise BusyError(f"{audience.slug}: {problem}", problem.sentence) from problem
