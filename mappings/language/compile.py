@@ -15,15 +15,7 @@ from mappings.language.patch import ContactPatch, MappingResult, Problem
 from mappings.language.paths import Reader, Scope, compile_path
 from mappings.language.points import compile_identity, compile_tags
 from mappings.language.problems import MappingError
-from mappings.language.rules import (
-    Draft,
-    Program,
-    Rejected,
-    Run,
-    compile_field,
-    compile_identity,
-    compile_tags,
-)
+from mappings.language.rules import Draft, Program, Rejected, Run, compile_field
 from mappings.language.when import Holds, compile_condition
 
 __all__ = ["CompiledMapping", "EventInfo", "compile_mapping"]
