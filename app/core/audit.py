@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -60,11 +61,13 @@ def audit(  # noqa: PLR0917 - who, what, to what, from what, into what: read lik
 def verify_chain(session: Session) -> ChainReport:
     """Recompute every hash, oldest first."""
     previous, count = FIRST_HASH, 0
-    for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.id).execution_options(yield_per=500)):
-        count += 1
-        if bytes(entry.previous_hash) != previous or bytes(entry.hash) != _hash(entry):
-            return ChainReport(count, entry.id)
-        previous = bytes(entry.hash)
+    entries = select(AuditEntry).order_by(AuditEntry.id).execution_options(yield_per=500)
+    with closing(session.scalars(entries)) as chain:
+        for entry in chain:
+            count += 1
+            if bytes(entry.previous_hash) != previous or bytes(entry.hash) != _hash(entry):
+                return ChainReport(count, entry.id)
+            previous = bytes(entry.hash)
     return ChainReport(count)
 
 

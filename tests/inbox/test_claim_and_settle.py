@@ -111,7 +111,7 @@ def test_numbers_that_are_no_json_are_refused():
 
 
 def test_live_events_go_before_those_of_a_list(session, source_id, claimed):
-    run = ListRun(source_id=source_id, file_name="people.csv")
+    run = ListRun(source_id=source_id, file_name="people.csv", file_sha256=bytes(32))
     session.add(run)
     session.flush()
     insert_events(session, source_id, [_event("bulk")], list_run_id=run.id)
