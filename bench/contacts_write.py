@@ -1,7 +1,8 @@
 """Measures resolve + record in batches: durable commits, one worker, new and known people mixed as forms bring them.
 
-Beside it, as the ratio that means something on any machine: the rate at which the same PostgreSQL takes the same
-number of one-row inserts in batches of the same size.
+Beside it, as the ratio that means something on any machine: the rate at which the same PostgreSQL takes one-row
+inserts in batches of the same size. Processor time of Python and of the PostgreSQL backend is given as well, because a
+busy machine stretches the clock and not that.
 
     python -m bench.contacts_write [--json FILE] [--events N] [--batch N] [--profile]
 """
@@ -9,6 +10,7 @@ number of one-row inserts in batches of the same size.
 import argparse
 import cProfile
 import json
+import os
 import pstats
 import random
 import statistics
@@ -85,6 +87,14 @@ def measure(sessions: sessionmaker[Session], work: list[list[Arrival]], box, dic
     return resolving, recording
 
 
+def backend_seconds(sessions: sessionmaker[Session]) -> float:
+    """Processor seconds that the (single, pooled) PostgreSQL backend has used."""
+    with sessions() as session:
+        pid = session.scalars(text("SELECT pg_backend_pid()")).one()
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def baseline(sessions: sessionmaker[Session], count: int, size: int) -> float:
     """Rows a second of one-row inserts, committed in batches of the same size."""
     with sessions() as session, session.begin():
@@ -107,14 +117,16 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     with scratch_servers() as settings:
-        engine = make_engine(settings.postgres_url)
+        engine = make_engine(settings.postgres_url, pool_size=1)
         migrate(engine)
         sessions, box, dictionary = make_sessions(engine), open_box(settings), default_fields()
         work = list(batches(sessions, options.events, options.batch))
         profile = cProfile.Profile()
         if options.profile:
             profile.enable()
+        python_start, backend_start = time.process_time(), backend_seconds(sessions)
         resolving, recording = measure(sessions, work, box, dictionary)
+        python, backend = time.process_time() - python_start, backend_seconds(sessions) - backend_start
         if options.profile:
             profile.disable()
             pstats.Stats(profile).sort_stats("tottime").print_stats(25)
@@ -131,6 +143,8 @@ def main() -> None:
             "record": round(1e6 * statistics.mean(recording) / size, 1),
             "median_of_batches": round(statistics.median(each), 1),
             "slowest_batch": round(max(each), 1),
+            "python_processor": round(1e6 * python / options.events, 1),
+            "postgres_processor": round(1e6 * backend / options.events, 1),
         },
         "one_row_inserts_per_second": round(plain),
         "ratio_to_one_row_inserts": round(1e6 / statistics.mean(each) / plain, 2),

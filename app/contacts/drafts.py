@@ -1,14 +1,15 @@
 """Contacts in hand: locked, loaded with their patches and identities, derived again, written where they differ."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.contacts.bulk import copy_rows
+from app.contacts.bulk import array_text, copy_rows
 from app.contacts.normalise import ADDRESS_KINDS, match_value
 from app.contacts.protect import Key
 from app.contacts.survivorship import Dictionary, StatedPatch, derive
@@ -126,6 +127,27 @@ def _insert(rows: list[dict[str, Any]], session: Session) -> None:
     if rows:
         columns = ("id", "fields", "provenance", "tags")
         values = [
-            (row["id"], json.dumps(row["fields"]), json.dumps(row["provenance"]), row["tags"]) for row in rows
+            (
+                row["id"],
+                json.dumps(row["fields"]),
+                _provenance_text(row["provenance"]),
+                array_text(tuple(row["tags"])),
+            )
+            for row in rows
         ]
         copy_rows(session, "contacts", columns, values)
+
+
+@lru_cache(maxsize=4_096)
+def _quoted(name: str) -> str:
+    return json.dumps(name)
+
+
+def _provenance_text(provenance: Mapping[str, Any]) -> str:
+    """As JSON; fields of one patch share their origin, which is therefore written out once."""
+    texts: dict[int, str] = {}
+    parts = []
+    for name, origin in provenance.items():
+        text_of_origin = texts.get(id(origin)) or texts.setdefault(id(origin), json.dumps(origin))
+        parts.append(f"{_quoted(name)}: {text_of_origin}")
+    return "{" + ", ".join(parts) + "}"

@@ -18,7 +18,8 @@ from app.contacts.drafts import Draft, read_drafts
 SHARERS = text(
     """
     SELECT DISTINCT contact_id FROM identities
-    WHERE kind IN ('email', 'phone') AND scope = '' AND match_value = ANY(CAST(:addresses AS text[]))
+    WHERE kind IN ('email', 'phone') AND scope = ''
+      AND match_value IN (SELECT jsonb_array_elements_text(CAST(:addresses AS jsonb)))
     """
 )
 EVIDENCE = text(
@@ -27,7 +28,7 @@ EVIDENCE = text(
     FROM consent_evidence WHERE contact_id = ANY(CAST(:ids AS bigint[]))
     UNION
     SELECT contact_id, id, channel, purpose, verdict, proof, occurred_at, received_at, address
-    FROM consent_evidence WHERE address <> '' AND address = ANY(CAST(:addresses AS text[]))
+    FROM consent_evidence WHERE address <> '' AND address IN (SELECT jsonb_array_elements_text(CAST(:addresses AS jsonb)))
     """
 )
 CURRENT = text(
@@ -85,7 +86,7 @@ def sharing_contact_ids(session: Session, addresses: Collection[str]) -> set[int
     """Every contact that has one of these addresses (match values)."""
     if not addresses:
         return set()
-    return set(session.scalars(SHARERS, {"addresses": sorted(addresses)}))
+    return set(session.scalars(SHARERS, {"addresses": json.dumps(sorted(addresses))}))
 
 
 def append_evidence(session: Session, lines: Sequence[EvidenceRow]) -> None:
@@ -130,12 +131,12 @@ def consent_statuses(
     drafts = read_drafts(session, contact_ids)
     evidence = _evidence(session, [draft for draft in drafts.values() if draft.is_living])
     kind = CHANNEL_ADDRESS_KIND.get(channel, "")
-    return {
+    decided = {
         draft.id: decide(evidence.get(draft.id, ()), channel, purpose, draft.address(kind))
-        if draft.is_living
-        else NO_CONSENT
         for draft in drafts.values()
+        if draft.is_living
     }
+    return {contact_id: decided.get(contact_id, NO_CONSENT) for contact_id in contact_ids}
 
 
 def _evidence(session: Session, drafts: Sequence[Draft]) -> Mapping[int, list[Evidence]]:
@@ -144,7 +145,7 @@ def _evidence(session: Session, drafts: Sequence[Draft]) -> Mapping[int, list[Ev
     for draft in drafts:
         for address in draft.addresses:
             sharers[address].append(draft.id)
-    asked = {"ids": [draft.id for draft in drafts], "addresses": list(sharers)}
+    asked = {"ids": [draft.id for draft in drafts], "addresses": json.dumps(list(sharers))}
     lines: defaultdict[int, list[Evidence]] = defaultdict(list)
     for contact_id, *columns in session.execute(EVIDENCE, asked):
         line = Evidence(*columns)

@@ -54,6 +54,20 @@ RETURNS = {
         "UPDATE timeline_entries SET contact_id = :target WHERE contact_id = :origin AND id = ANY(:ids)"
     ),
 }
+# Members of the loser that the audiences room will hand to the winner, because the winner has none there.
+MEMBERS = text(
+    """
+    SELECT m.audience_id, m.subscriber_hash FROM members m WHERE m.contact_id = :origin AND NOT EXISTS (
+        SELECT FROM members o WHERE o.contact_id = :target AND o.audience_id = m.audience_id)
+    """
+)
+RETURN_MEMBERS = text(
+    """
+    UPDATE members m SET contact_id = :target
+    FROM unnest(CAST(:audience_ids AS bigint[]), CAST(:hashes AS text[])) AS r (audience_id, subscriber_hash)
+    WHERE m.contact_id = :origin AND (m.audience_id, m.subscriber_hash) = (r.audience_id, r.subscriber_hash)
+    """
+)
 REDIRECT = text(
     "UPDATE contacts SET state = 'merged', merged_into_id = :winner_id, updated_at = now() WHERE id = :loser_id"
 )
@@ -131,6 +145,7 @@ def merge(
         _check_active(contact_id, drafts[contact_id].state if contact_id in drafts else None)
     moved = _snapshot(session, winner_id, loser_id)
     points = {"target": winner_id, "origin": loser_id}
+    moved["members"] = [list(row) for row in session.execute(MEMBERS, points)]
     for name, statement in MOVES.items():
         moved[name] = sorted(session.scalars(statement, points))
     pair = {"winner_id": winner_id, "loser_id": loser_id}
@@ -158,6 +173,8 @@ def unmerge(session: Session, merge_id: int, actor: str, *, dictionary: Dictiona
     points = {"target": loser_id, "origin": winner_id}
     for name, statement in RETURNS.items():
         session.execute(statement, {**points, "ids": moved[name]})
+    audience_ids, hashes = [row[0] for row in moved["members"]], [row[1] for row in moved["members"]]
+    session.execute(RETURN_MEMBERS, {**points, "audience_ids": audience_ids, "hashes": hashes})
     session.execute(REVIVE, {"loser_id": loser_id})
     since = {"winner_id": winner_id, "loser_id": loser_id, "last_evidence_id": moved["last_evidence_id"]}
     session.execute(SHARE_OPT_OUTS, since)

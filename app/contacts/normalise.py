@@ -57,7 +57,9 @@ class MatchValue:
 def match_value(kind: str, value: str, scope: str = "") -> MatchValue:
     """The matching form of an identity value; `scope` matters only to the caller, which compares within it."""
     del scope
-    text = unicodedata.normalize("NFC", value).translate(INVISIBLE).strip()
+    text = value.strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text).translate(INVISIBLE).strip()
     if text.lower() in SENTINEL_WORDS or ONLY_ZEROS.fullmatch(text):
         return MatchValue(text.lower(), is_matching=False, reason="sentinel")
     return NORMALISERS.get(kind, MatchValue)(text)
@@ -80,7 +82,7 @@ def _email(text: str) -> MatchValue:
 
 
 def _has_gaps(local: str) -> bool:
-    return any(character.isspace() or not character.isprintable() for character in local)
+    return not local.isprintable() or " " in local
 
 
 @lru_cache(maxsize=4_096)

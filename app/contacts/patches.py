@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.contacts.arrivals import Arrival, Resolved
-from app.contacts.bulk import copy_rows, draw_ids
+from app.contacts.bulk import array_text, copy_rows, draw_ids
 from app.contacts.consent import CHANNEL_ADDRESS_KIND, EVERY_PURPOSE
 from app.contacts.drafts import Draft
 from app.contacts.ledger import EvidenceRow
@@ -18,7 +19,7 @@ from app.contacts.normalise import match_value
 from app.contacts.protect import Key
 from app.contacts.survivorship import StatedPatch
 from app.core.errors import InvalidError
-from mappings.language.patch import ConsentEvidence, ContactPatch
+from mappings.language.patch import ConsentEvidence
 
 # Timeline entries and evidence of an event are numbered: 32 numbers for each of its patches. Number 0 is the event
 # line, the others are its consents; those that a replay adds follow.
@@ -156,7 +157,8 @@ def _patch_row(one: Resolved, patch: StatedPatch) -> tuple[Any, ...]:
     return (
         patch.id, one.contact_id, patch.event_id, patch.ordinal, patch.source_id, one.arrival.mapping_version_id,
         patch.trust, patch.occurred_at, patch.received_at, json.dumps(dict(patch.fields)),
-        json.dumps([identity.key for identity in one.identities]), list(patch.tags_added), list(patch.tags_removed),
+        json.dumps([identity.key for identity in one.identities]), array_text(tuple(patch.tags_added)),
+        array_text(tuple(patch.tags_removed)),
     )  # fmt: skip
 
 
@@ -247,34 +249,32 @@ def tell(session: Session, found: Sequence[Resolved], replayed: Mapping[Slot, Re
 
 def _timeline_rows(one: Resolved) -> Iterator[tuple[Any, ...]]:
     arrival, patch = one.arrival, one.arrival.patch
-    detail = {"fields": sorted(patch.fields), **_tags_detail(patch)}
+    detail = _event_detail(tuple(patch.fields), tuple(patch.tags_added), tuple(patch.tags_removed))
     yield _line(one, 0, arrival.kind, arrival.summary or patch.summary or "Arrived", detail)
     for number, evidence in enumerate(patch.consents[: SLOT_COUNT - 1], start=1):
-        purpose = "everything" if evidence.purpose == EVERY_PURPOSE else evidence.purpose
-        summary = f"{VERDICT_WORDS[evidence.verdict]}: {evidence.channel}, {purpose} ({evidence.proof})"
-        consent = {"channel": evidence.channel, "purpose": evidence.purpose, "method": evidence.method}
-        yield _line(one, number, "consent", summary, {**consent, "proof": evidence.proof})
+        consent = (evidence.channel, evidence.purpose, evidence.verdict, evidence.proof, evidence.method)
+        yield _line(one, number, "consent", *_consent_words(*consent))
 
 
-def _tags_detail(patch: ContactPatch) -> dict[str, Any]:
-    changes = (("tags_added", patch.tags_added), ("tags_removed", patch.tags_removed))
-    return {name: list(tags) for name, tags in changes if tags}
+@lru_cache(maxsize=4_096)
+def _event_detail(names: tuple[str, ...], tags_added: tuple[str, ...], tags_removed: tuple[str, ...]) -> str:
+    changes = (("tags_added", tags_added), ("tags_removed", tags_removed))
+    return json.dumps({"fields": sorted(names), **{name: tags for name, tags in changes if tags}})
 
 
-def _line(one: Resolved, number: int, kind: str, summary: str, detail: dict[str, Any]) -> tuple[Any, ...]:
+@lru_cache(maxsize=4_096)
+def _consent_words(channel: str, purpose: str, verdict: str, proof: str, method: str) -> tuple[str, str]:
+    about = "everything" if purpose == EVERY_PURPOSE else purpose
+    detail = {"channel": channel, "purpose": purpose, "method": method, "proof": proof}
+    return f"{VERDICT_WORDS[verdict]}: {channel}, {about} ({proof})", json.dumps(detail)
+
+
+def _line(one: Resolved, number: int, kind: str, summary: str, detail: str) -> tuple[Any, ...]:
     arrival = one.arrival
     ordinal = arrival.ordinal * SLOT_COUNT + number
-    at = arrival.happened_at
     return (
-        one.contact_id,
-        at,
-        kind,
-        summary,
-        json.dumps(detail),
-        arrival.source_id,
-        arrival.event_id,
-        ordinal,
-    )
+        one.contact_id, arrival.happened_at, kind, summary, detail, arrival.source_id, arrival.event_id, ordinal,
+    )  # fmt: skip
 
 
 def contact_of(one: Resolved) -> int:

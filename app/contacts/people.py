@@ -1,6 +1,7 @@
 """The people an arrival may be about: locks on identity values, and loading their holders."""
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -19,7 +20,7 @@ LOCK = text("SELECT count(pg_advisory_xact_lock(h)) FROM unnest(CAST(:hashes AS 
 HOLDERS = text(
     """
     SELECT k.number, held.contact_id
-    FROM unnest(CAST(:kinds AS text[]), CAST(:scopes AS text[]), CAST(:match_values AS text[]))
+    FROM ROWS FROM (jsonb_to_recordset(CAST(:keys AS jsonb)) AS (kind text, scope text, match_value text))
          WITH ORDINALITY AS k (kind, scope, match_value, number)
     CROSS JOIN LATERAL (
         SELECT i.contact_id FROM identities i
@@ -81,12 +82,8 @@ def load_holders(session: Session, keys: Sequence[Key]) -> dict[Key, list[Person
     if not keys:
         return {}
     found: defaultdict[Key, list[int]] = defaultdict(list)
-    columns = {
-        "kinds": [key.kind for key in keys],
-        "scopes": [key.scope for key in keys],
-        "match_values": [key.value for key in keys],
-    }
-    for number, contact_id in session.execute(HOLDERS, {**columns, "cap": FAN_OUT_CAP}):
+    asked = [{"kind": kind, "scope": scope, "match_value": value} for kind, scope, value in keys]
+    for number, contact_id in session.execute(HOLDERS, {"keys": json.dumps(asked), "cap": FAN_OUT_CAP}):
         found[keys[number - 1]].append(contact_id)
     usable = {key: ids for key, ids in found.items() if len(ids) < FAN_OUT_CAP}
     people = load_people(session, {contact_id for ids in usable.values() for contact_id in ids})

@@ -179,7 +179,10 @@ def _answer(one: _Stated, found: Person | None, decision: Decision, seen: set[in
         return Resolved(one.arrival, None, identities=one.identities)
     person = _current(found)
     identities = tuple(
-        replace(identity, is_matching=identity.key in person.keys) for identity in one.identities
+        replace(identity, is_matching=False)
+        if identity.is_matching and identity.key not in person.keys
+        else identity
+        for identity in one.identities
     )
     is_new = not person.is_stored and person.id not in seen
     seen.add(person.id)

@@ -56,6 +56,7 @@ class Derived:
     tags: list[str]  # sorted
 
 
+Statement = tuple[StatedPatch, Any]
 # A rule says whether `new` (the later of the two) takes the place of `old`.
 Rule = Callable[[StatedPatch, Any, StatedPatch, Any], bool]
 
@@ -76,17 +77,21 @@ DEFAULT_RULE = "most_recent"
 
 def derive(patches: Iterable[StatedPatch], dictionary: Dictionary) -> Derived:
     """The fields, provenance and tags that these patches add up to. Blanks never win."""
-    winners: dict[str, tuple[StatedPatch, Any]] = {}
+    winners: dict[str, Statement] = {}
     tags: dict[str, bool] = {}
     for patch in sorted(patches, key=lambda patch: patch.moment):
         for name, value in patch.fields.items():
             if not is_blank(value):
-                winners[name] = _better(winners.get(name), (patch, value), name, dictionary)
+                held, new = winners.get(name), (patch, value)
+                winners[name] = new if held is None else _better(held, new, name, dictionary)
         tags.update(dict.fromkeys(patch.tags_added, True))
         tags.update(dict.fromkeys(patch.tags_removed, False))
+    origins = {
+        number: _origin(patch) for number, patch in {patch.id: patch for patch, _ in winners.values()}.items()
+    }
     return Derived(
-        fields={name: winners[name][1] for name in sorted(winners)},
-        provenance={name: _provenance(winners[name][0]) for name in sorted(winners)},
+        fields={name: value for name, (_, value) in winners.items()},
+        provenance={name: origins[patch.id] for name, (patch, _) in winners.items()},
         tags=sorted(tag for tag, is_set in tags.items() if is_set),
     )
 
@@ -98,13 +103,8 @@ def is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, (list, dict)) and not value)
 
 
-Statement = tuple[StatedPatch, Any]
-
-
-def _better(held: Statement | None, new: Statement, name: str, dictionary: Dictionary) -> Statement:
+def _better(held: Statement, new: Statement, name: str, dictionary: Dictionary) -> Statement:
     """The winner of two statements of a field, `new` being the later one."""
-    if held is None:
-        return new
     if held[0].is_manual != new[0].is_manual:
         return held if held[0].is_manual else new
     if held[0].is_manual:
@@ -114,7 +114,7 @@ def _better(held: Statement | None, new: Statement, name: str, dictionary: Dicti
     return new if rule(*held, *new) else held
 
 
-def _provenance(patch: StatedPatch) -> dict[str, Any]:
+def _origin(patch: StatedPatch) -> dict[str, Any]:
     return {
         "patch_id": patch.id,
         "event_id": patch.event_id,
