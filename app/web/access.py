@@ -19,6 +19,7 @@ ROLES: dict[str, str] = {
     "admin": "All of that, and invites people.",
 }
 RANK: dict[str, int] = {"public": 0, "viewer": 1, "editor": 2, "admin": 3}
+DECLARED = "access"
 ABSOLUTE_SECONDS = 12 * 3600.0
 
 # Routes whose functions are not ours to decorate: endpoint, or "blueprint." for a whole blueprint.
@@ -33,7 +34,7 @@ def requires(role: Access) -> Callable[[View], View]:
     """Declare who may call a view: "public", or the least role."""
 
     def declare(view: View) -> View:
-        view.access = role  # type: ignore[attr-defined] - the declaration travels with the function
+        setattr(view, DECLARED, role)  # the declaration travels with the function
         return view
 
     return declare
@@ -41,7 +42,7 @@ def requires(role: Access) -> Callable[[View], View]:
 
 def access_of(app: Flask, endpoint: str) -> Access | None:
     """What the route declares; None when it declares nothing."""
-    declared: Access | None = getattr(app.view_functions[endpoint], "access", None)
+    declared: Access | None = getattr(app.view_functions[endpoint], DECLARED, None)
     if declared is not None:
         return declared
     return FOREIGN.get(endpoint) or FOREIGN.get(endpoint.partition(".")[0] + ".")

@@ -19,7 +19,8 @@ INVITE = "invite:"  # followed by the role
 LINK_LIFETIME = timedelta(hours=24)
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 128  # argon2 reads it all, so that an endless one would be work for nothing
-FEWEST_DIFFERENT = 5
+FEWEST_DIFFERENT = 5  # characters
+LONGEST_COMMON = 6  # shorter names may stand in a password by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def password_problem(password: str, email: str) -> str:
     if len(set(password)) < FEWEST_DIFFERENT:
         return "Use more different characters."
     name = email.partition("@")[0].lower()
-    if email and password.lower() in (email.lower(), name * 2) or (len(name) > 5 and name in password.lower()):  # noqa: PLR2004
+    if password.lower() == email.lower() or (len(name) >= LONGEST_COMMON and name in password.lower()):
         return "Use something that is not in your e-mail address."
     return ""
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 from flask import Flask, current_app
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from app.core.runtime import Runtime
 
@@ -22,11 +23,9 @@ class Wiring:
 
 def wire(app: Flask, runtime: Runtime) -> Wiring:
     """Keep the live objects on the app and close each request's session at its end. Nothing connects yet."""
-
-    def new_session() -> Session:
-        return runtime.sessions()  # opened late, so that a forked process has connections of its own
-
-    wiring = Wiring(runtime, scoped_session(new_session))  # type: ignore[arg-type] - any callable will do
+    # Opened late, so that a forked process has connections of its own; any callable will do, whatever the stubs say.
+    late = cast("sessionmaker[Session]", lambda: runtime.sessions())  # noqa: PLW0108 - that would open it now
+    wiring = Wiring(runtime, scoped_session(late))
     app.extensions[EXTENSION] = wiring
 
     @app.teardown_appcontext
@@ -43,13 +42,13 @@ def wiring() -> Wiring:
 
 
 def reading() -> Session:
-    """This request's session, for reading."""
+    """The session of this request, for reading."""
     return wiring().session()
 
 
 @contextmanager
 def writing() -> Iterator[Session]:
-    """This request's session as one unit of work: commit at the end, roll back on any error."""
+    """The session of this request as one unit of work: commit at the end, roll back on any error."""
     session = wiring().session()
     try:
         yield session

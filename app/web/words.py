@@ -1,7 +1,7 @@
 """Plain words and safe shapes for pages: times, sizes, states, values exactly as they are."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -125,7 +125,8 @@ def exact(value: Any) -> Markup:
     HTML parsers turn a raw carriage return into a line feed, so it is written as a reference.
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-    return Markup("<bdi>{}</bdi>").format(Markup(str(escape(text)).replace("\r", "&#13;")))
+    escaped = str(escape(text)).replace("\r", "&#13;")
+    return Markup(f"<bdi>{escaped}</bdi>")  # noqa: S704 - escaped the line above
 
 
 def shown(value: Any) -> Markup:
@@ -154,6 +155,12 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{number_text(count)} {one if count == 1 else many or one + 's'}"
 
 
+def person_name(fields: Mapping[str, Any]) -> str:
+    """How a person is called: the whole name, else its parts; "" when nobody said."""
+    parts = [str(fields.get(name) or "").strip() for name in ("first_name", "last_name")]
+    return str(fields.get("full_name") or "").strip() or " ".join(part for part in parts if part)
+
+
 def initials(name: str) -> str:
     """At most two letters that stand for a person."""
     parts = [part for part in name.split() if part and part[0].isalnum()]
@@ -171,5 +178,5 @@ def add_words(app: Flask) -> None:
         ago=time_tag, exact=exact, shown=shown, size=size_text, number=number_text, lag=lag_text, initials=initials, span=duration_text
     )
     app.jinja_env.globals.update(
-        state_word=state_word, plural=plural, sentence=sentence, PROOFS=PROOFS, STAGES=STAGES
+        state_word=state_word, plural=plural, person_name=person_name, sentence=sentence, PROOFS=PROOFS, STAGES=STAGES
     )

@@ -1,7 +1,7 @@
 """Sign in, sign out, and the one-time link that makes an account."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
 from flask import current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -29,7 +29,7 @@ THROTTLE = "muster_throttle"
 CUT = 200  # characters of an address that are looked at
 
 
-class SignInForm(LoginForm):  # type: ignore[misc]
+class SignInForm(LoginForm):
     """Flask-Security's own, which compares in constant time; a session never outlives its time, so no "remember"."""
 
     remember = None
@@ -63,8 +63,7 @@ def _checked_user(form: SignInForm) -> User | None:
     if not form.validate_on_submit():
         return None
     throttle.succeeded(limits)
-    user: User | None = form.user
-    return user
+    return cast("User | None", form.user)
 
 
 def start_session(user: User) -> None:

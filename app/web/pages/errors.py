@@ -9,7 +9,14 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
-from app.core.errors import BusyError, ConflictError, InvalidError, MusterError, NotFoundError, NotRunningError
+from app.core.errors import (
+    BusyError,
+    ConflictError,
+    InvalidError,
+    MusterError,
+    NotFoundError,
+    NotRunningError,
+)
 from app.core.log import get_log
 
 log = get_log(__name__)

@@ -151,7 +151,7 @@ def read_overview(session: Session) -> Overview:
     return Overview(
         **totals,
         **pending,
-        events_today={state: count for state, count in session.execute(EVENTS_TODAY)},
+        events_today=dict(tuple(row) for row in session.execute(EVENTS_TODAY)),
         change_count=sum(line.change_count for line in audiences),
         oldest_change_seconds=max(ages, default=None),
         sources=read_source_lines(session),
@@ -161,7 +161,7 @@ def read_overview(session: Session) -> Overview:
 
 
 def read_source_lines(session: Session) -> tuple[SourceLine, ...]:
-    """Every source with today's counts, by slug."""
+    """Every source with its counts of today, by slug."""
     return tuple(SourceLine(**row) for row in session.execute(SOURCES).mappings())
 
 
