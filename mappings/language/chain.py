@@ -131,8 +131,8 @@ def tidy_list(value: Any) -> list[str]:
 def tidy_texts(texts: list[str]) -> list[str]:
     """The end of a list field whose entries are trimmed texts already."""
     found = list(dict.fromkeys(texts))
-    if len(found) > MAX_LIST or max(map(len, found), default=0) > MAX_FIELD_TEXT:
-        raise Refused("too_long", f"A list has at most {MAX_LIST} entries of {MAX_FIELD_TEXT} characters.")
+    if len(found) > MAX_LIST:
+        raise Refused("too_long", f"A list has at most {MAX_LIST} entries.")
     return found
 
 

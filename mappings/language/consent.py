@@ -8,7 +8,7 @@ from mappings.language.chain import Mismatch, build_chain
 from mappings.language.document import ConsentRule
 from mappings.language.frozen import quick_maker
 from mappings.language.patch import ConsentEvidence, Problem
-from mappings.language.paths import Scope, compile_first_present, compile_path, is_blank
+from mappings.language.paths import Reader, Scope, compile_first_present, compile_path, is_blank
 from mappings.language.problems import Refused, quoted
 from mappings.language.rules import Draft, Program
 from mappings.language.steps.arguments import word_key
@@ -20,7 +20,13 @@ from mappings.language.steps.values import datetime as read_time
 from mappings.language.when import compile_condition
 
 Answer = Literal["given", "withdrawn"]
+Convert = Callable[[Any, Scope], Any]
 MAX_WORDING = 2_000
+UNCLEAR = Refused(
+    "consent_unclear",
+    "This is neither among the words for yes nor those for no.",
+    "Add the word to the rule.",
+)
 _make_evidence = quick_maker(ConsentEvidence)
 
 
@@ -37,15 +43,14 @@ def compile_consent(rule: ConsentRule, problems: list[Problem]) -> Program | Non
         )
         return None
     read = compile_first_present(rule.paths) if rule.paths else None
-    answer = _answer_reader(rule)
+    read_verdict = _verdict_reader(rule, read, chain.run)
     guard = compile_condition(rule.when)
     read_wording, read_at, read_address = _text_reader(rule), _time_reader(rule), _address_reader(rule)
 
     def run(scope: Scope, draft: Draft) -> None:
         if guard is not None and not guard(scope):
             return
-        raw = read(scope) if read else None
-        verdict = _verdict(rule, raw, lambda: answer(chain.run(raw, scope)), draft)
+        verdict = read_verdict(scope, draft)
         if verdict is None:
             return
         address = read_address(scope, draft)
@@ -69,25 +74,34 @@ def compile_consent(rule: ConsentRule, problems: list[Problem]) -> Program | Non
     return Program(rule.place, f"consent:{rule.channel}/{rule.purpose}", texts, run, read, chain)
 
 
-def _verdict(rule: ConsentRule, raw: Any, ask: Callable[[], Answer | None], draft: Draft) -> Answer | None:
-    if rule.always:
-        return rule.always
-    if is_blank(raw):
-        return None
-    try:
-        found = ask()
-    except Refused as refused:
-        draft.warnings.append(_warning(rule, raw, refused))
-        return None
+def _verdict_reader(
+    rule: ConsentRule, read: Reader | None, convert: Convert
+) -> Callable[[Scope, Draft], Answer | None]:
+    if read is None:
+        always: Answer | None = rule.always or None
+        return lambda _scope, _draft: always
+    answer = _answer_reader(rule)
+
+    def verdict(scope: Scope, draft: Draft) -> Answer | None:
+        raw = read(scope)
+        if is_blank(raw):
+            return None
+        try:
+            found = answer(convert(raw, scope))
+            is_unclear = found is None and _is_unclear(rule, raw)
+        except Refused as refused:
+            draft.warnings.append(_warning(rule, raw, refused))
+            return None
+        if is_unclear:
+            draft.warnings.append(_warning(rule, raw, UNCLEAR))
+        return found
+
+    return verdict
+
+
+def _is_unclear(rule: ConsentRule, raw: Any) -> bool:
     # "no", "false", "0" are plain: no consent, and no withdrawal either unless the rule says so.
-    if found is None and rule.no and rule.yes and not NO_WORDS.issuperset(_words(raw)):
-        unclear = Refused(
-            "consent_unclear",
-            "This is neither among the words for yes nor those for no.",
-            "Add the word to the rule.",
-        )
-        draft.warnings.append(_warning(rule, raw, unclear))
-    return found
+    return bool(rule.no and rule.yes) and not NO_WORDS.issuperset(_words(raw))
 
 
 def _warning(rule: ConsentRule, raw: Any, refused: Refused) -> Problem:
@@ -100,7 +114,7 @@ def _answer_reader(rule: ConsentRule) -> Callable[[Any], Answer | None]:
     no = frozenset(rule.no)
 
     def answer(value: Any) -> Answer | None:
-        words = set(_words(value))
+        words = {word_key(value)} if value.__class__ is str else set(_words(value))
         # A withdrawal among several answers wins.
         return "withdrawn" if words & no else "given" if words & yes else None
 

@@ -86,7 +86,7 @@ def _field_lines(program: Program, number: int, names: Names, keys: _Keys, *, is
     ):
         return []
     slow = f"rule{number}(scope, draft)"
-    needs_value = rule.is_required or rule.default is not None
+    fallback = _fallback(program, number, names)
     store = _store_text(program, number, names)
     lines = [
         *_first_present(rule.paths, keys),
@@ -96,13 +96,25 @@ def _field_lines(program: Program, number: int, names: Names, keys: _Keys, *, is
         *(_TAB * 2 + line for line in _chain_lines(chain.links, number, names, keys)),
         *(
             _TAB * 2 + line
-            for line in (f"if {_is_there(chain.links)}: {store}", f"else: {slow}" if needs_value else "")
+            for line in (f"if {_is_there(chain.links)}: {store}", f"else: {fallback}" if fallback else "")
         ),
         f"{_TAB}except Refused: {slow}",
-        f"elif {'True' if needs_value else 'raw is not None and raw.__class__ is not str'}: {slow}",
+        f"elif raw is not None and raw.__class__ is not str: {slow}",
+        f"else: {fallback}" if fallback else "",
     ]
     lines = [line for line in lines if line.strip()]
     return [f"if {rule.to!r} not in fields:", *(_TAB + line for line in lines)] if is_repeated else lines
+
+
+def _fallback(program: Program, number: int, names: Names) -> str:
+    """What happens where no value was found; nothing for most rules."""
+    is_required = program.rule is not None and program.rule.is_required
+    if program.default is None:
+        return f"rule{number}(scope, draft)" if is_required else ""
+    if program.identity_kind != "" or isinstance(program.default, list):
+        return f"rule{number}(scope, draft)"
+    names[f"default{number}"] = program.default
+    return f"fields[{program.to!r}] = default{number}"
 
 
 def _store_text(program: Program, number: int, names: Names) -> str:

@@ -53,6 +53,7 @@ class Program:
     chain: Chain | None = None
     rule: FieldRule | None = None
     store: Callable[[Any, Scope, Draft], None] | None = None
+    default: Any = None
     identity_kind: str | None = (
         None  # "": a plain field; a kind: stored as an identity too, unscoped; None: more to it
     )
@@ -151,14 +152,14 @@ def _field_program(rule: FieldRule, entry: FieldEntry, chain: Chain) -> Program:
                 _fail(rule, raw, refused, draft)
                 return
         if value is None:
-            value = default
+            value = default.copy() if isinstance(default, list) else default
         if value is not None:
             store(value, scope, draft)
         elif rule.is_required:
             raise Rejected(_missing(rule))
 
     kind = None if name == TAGS or entry.identity_scope else entry.identity
-    return Program(rule.place, name, texts_of(rule.paths), run, read, chain, rule, store, kind)
+    return Program(rule.place, name, texts_of(rule.paths), run, read, chain, rule, store, default, kind)
 
 
 def _store(rule: FieldRule, entry: FieldEntry) -> Callable[[Any, Scope, Draft], None]:
