@@ -2,6 +2,7 @@ import random
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.contacts.merge import judge, merge, unmerge
 from app.core.errors import ConflictError, InvalidError, NotFoundError
@@ -39,20 +40,21 @@ def _random_person(door: Door, picker: random.Random, number: int) -> int:
     return contact_id
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_merge_then_unmerge_gives_everything_back_byte_for_byte(door: Door, seed: int) -> None:
-    picker = random.Random(seed)
-    first, second = (_random_person(door, picker, number) for number in range(2))
-    winner, loser = picker.choice(((first, second), (second, first)))
-    door.rows("SELECT pg_sleep(0.002)")
-    before = _state(door)
+def test_merge_then_unmerge_gives_everything_back_byte_for_byte(door: Door) -> None:
+    for seed in range(100):
+        picker = random.Random(seed)
+        first, second = (_random_person(door, picker, number) for number in range(2 * seed, 2 * seed + 2))
+        winner, loser = picker.choice(((first, second), (second, first)))
+        # the clock of a transaction stands still: only an older time shows whether it is given back
+        door.session.execute(text("UPDATE contacts SET updated_at = updated_at - interval '1 day'"))
+        before = _state(door)
 
-    merged = merge(door.session, winner, loser, "test", "admin", dictionary=door.dictionary)
-    between = _state(door)
-    unmerge(door.session, merged.merge_id, "admin", dictionary=door.dictionary)
+        merged = merge(door.session, winner, loser, "test", "admin", dictionary=door.dictionary)
+        between = _state(door)
+        unmerge(door.session, merged.merge_id, "admin", dictionary=door.dictionary)
 
-    assert before != between
-    assert before == _state(door)
+        assert before != between
+        assert before == _state(door), f"seed {seed}"
 
 
 def test_a_merge_takes_the_stricter_consent(door: Door) -> None:
@@ -93,7 +95,6 @@ def test_merges_of_merges_come_apart_in_reverse_order(door: Door) -> None:
     before = _state(door)
     inner = merge(door.session, b, a, "test", "admin", dictionary=door.dictionary)
     outer = merge(door.session, c, b, "test", "admin", dictionary=door.dictionary)
-    assert door.add(make_patch("a@example.org"), event_id=door.rows("SELECT min(id) FROM events")[0][0]) == c
 
     with pytest.raises(ConflictError, match="Undo|merged into another"):
         unmerge(door.session, inner.merge_id, "admin", dictionary=door.dictionary)
