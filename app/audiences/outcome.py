@@ -63,7 +63,7 @@ def from_member(
         LEFT if is_ours else operation.pushed_hash,
         state.contact_id,
         state.changed_at,
-        trouble,
+        trouble or operation.trouble,
     )
     has_tags = {tag.casefold() for tag in operation.tags} == {tag.casefold() for tag in tags}
     opt_out = "" if is_ours else OPT_OUT_METHODS.get(state.status, "")
@@ -82,6 +82,7 @@ def from_tags(operation: Operation) -> Outcome:
         operation.member,
         tags=operation.tags,
         pushed_hash=operation.pushed_hash,
+        trouble=operation.trouble,
     )
     return Outcome(operation.contact_id, "done", write)
 

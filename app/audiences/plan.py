@@ -233,5 +233,17 @@ def _step(kind: Kind, desired: Desired, *, member: str = "", **parts: Any) -> Op
         merge_fields=parts.pop("merge_fields", desired.merge_fields),
         tags=desired.tags,
         pushed_hash=desired.hash,
+        trouble=unfit_trouble(desired.unfit),
         **parts,
+    )
+
+
+def unfit_trouble(unfit: tuple[str, ...]) -> Trouble | None:
+    """What the admin is told of values that do not fit their merge field; the rest is sent without them."""
+    if not unfit:
+        return None
+    return Trouble(
+        "unfit_merge_field",
+        f"The values for {', '.join(unfit)} do not fit those merge fields and were left out.",
+        "Correct the value in the contact, or the field's type in the audience.",
     )

@@ -64,19 +64,22 @@ FIND = text("""
 WITH asked AS (
     SELECT * FROM unnest(CAST(:hashes AS text[]), CAST(:remote_ids AS text[]), CAST(:values AS text[]))
         AS a(hash, remote_id, match_value)),
-mirrored AS (
-    SELECT DISTINCT ON (a.hash) a.hash, m.contact_id FROM asked a
-    JOIN members m ON m.audience_id = :audience_id AND m.status <> ''
-         AND (m.subscriber_hash = a.hash OR (a.remote_id <> '' AND m.remote_contact_id = a.remote_id))
-    ORDER BY a.hash, m.subscriber_hash = a.hash DESC, m.contact_id),
+by_hash AS (
+    SELECT a.hash, min(m.contact_id) AS contact_id FROM asked a
+    JOIN members m ON m.audience_id = :audience_id AND m.subscriber_hash = a.hash AND m.status <> '' GROUP BY a.hash),
+strangers AS (SELECT * FROM asked a WHERE NOT EXISTS (SELECT FROM by_hash b WHERE b.hash = a.hash)),
+by_id AS (
+    SELECT a.hash, min(m.contact_id) AS contact_id FROM strangers a
+    JOIN members m ON m.audience_id = :audience_id AND m.remote_contact_id = a.remote_id AND m.status <> ''
+    WHERE a.remote_id <> '' GROUP BY a.hash),
 by_address AS (
-    SELECT a.hash, min(i.contact_id) AS contact_id FROM asked a
+    SELECT a.hash, min(i.contact_id) AS contact_id FROM strangers a
     JOIN identities i ON i.kind = 'email' AND i.scope = '' AND i.match_value = a.match_value
     JOIN contacts c ON c.id = i.contact_id AND c.state = 'active'
          AND md5(lower(btrim(c.fields ->> 'email'))) = a.hash
-    WHERE a.hash NOT IN (SELECT hash FROM mirrored)
+    WHERE NOT EXISTS (SELECT FROM by_id b WHERE b.hash = a.hash)
     GROUP BY a.hash HAVING count(DISTINCT i.contact_id) = 1),
-found AS (SELECT * FROM mirrored UNION ALL SELECT * FROM by_address)
+found AS (SELECT * FROM by_hash UNION ALL SELECT * FROM by_id UNION ALL SELECT * FROM by_address)
 SELECT f.hash, f.contact_id, coalesce(c.merged_into_id, c.id) AS person_id, m.status, coalesce(m.pushed_hash, '') AS pushed_hash, m.last_changed,
        coalesce(k.status, 'none') AS ledger
 FROM found f JOIN contacts c ON c.id = f.contact_id

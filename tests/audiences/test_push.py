@@ -249,6 +249,18 @@ def test_a_bad_merge_field_is_left_out_and_the_rest_goes(office: Any, simulator:
     assert simulator.calls - before == 2
 
 
+def test_a_value_that_does_not_fit_is_left_out_before_any_call(office: Any, simulator: Any) -> None:
+    office.execute("""UPDATE audiences SET merge_fields = '{"FNAME": "first_name", "ADDRESS": "address"}'""")
+    contact_id = office.add("ada@house.test", first_name="Ada", address="1 A Street")
+
+    office.push()
+
+    assert simulator.calls == 1
+    assert simulator.member("ada@house.test").merge_fields == {"FNAME": "Ada"}
+    assert office.mirror(contact_id).error["code"] == "unfit_merge_field"
+    assert "ADDRESS" in office.mirror(contact_id).error["reason"]
+
+
 def test_in_a_batch_only_the_bad_field_of_the_bad_member_is_left_out(office: Any, simulator: Any) -> None:
     office.execute("""UPDATE audiences SET merge_fields = '{"FNAME": "first_name", "LTV": "ltv"}'""")
     office.connections.gateway(destination_of(office)).add_merge_field("a1b2c3d4e5", "LTV", "Value", "number")
