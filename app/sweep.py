@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.audiences.gate import list_audiences_to_pull
 from app.audiences.hooks import ensure_webhook
+from app.core.beats import Beats
 from app.core.bell import ring_now
 from app.core.config import Settings
 from app.core.log import get_log
@@ -23,7 +24,6 @@ from app.jobs.job import get_connections
 from app.jobs.sync import pull_audience, push_audience
 from app.jobs.waiting import Waiting, list_waiting
 from app.sources.pause import try_paused_sources
-from app.worker import Beats
 
 SWEEP_SECONDS = 1.0
 ROUND_SECONDS = 30.0

@@ -139,7 +139,7 @@ def _check_clock(runtime: Runtime) -> list[Finding]:
 
 def _check_processes(runtime: Runtime) -> list[Finding]:
     with runtime.transaction() as session:
-        return judge_processes(list_heartbeats(session), is_simulated=runtime.settings.is_simulated)
+        return judge_processes(list_heartbeats(session))
 
 
 def _check_sources(runtime: Runtime) -> list[Finding]:

@@ -106,14 +106,13 @@ def judge_schema(current: str, head: str) -> Finding:
     )
 
 
-def judge_processes(beats: list[Beat], *, is_simulated: bool) -> list[Finding]:
-    """Each part that should run, by its last heartbeat."""
-    parts = (*PARTS, "sim") if is_simulated else PARTS
+def judge_processes(beats: list[Beat]) -> list[Finding]:
+    """Each part that should run, by its last heartbeat. The local Mailchimp is asked itself, as an audience."""
     if not any(beat.is_alive for beat in beats):
         return [
             Finding(FAIL, "processes", "No process of Muster is running.", "Run `make up` or `muster up`.")
         ]
-    return [_judge_part(part, [beat for beat in beats if beat.kind == part]) for part in parts]
+    return [_judge_part(part, [beat for beat in beats if beat.kind == part]) for part in PARTS]
 
 
 def _judge_part(part: str, beats: list[Beat]) -> Finding:

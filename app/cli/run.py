@@ -19,6 +19,8 @@ BODY_SECONDS_VARIABLE = "MUSTER_BODY_SECONDS"  # tests make slow bodies end soon
 
 def application() -> "Application":
     """What granian calls in each worker process: everything that connects is made here, after the fork."""
+    from app.core.beats import Beats
+    from app.core.runtime import Runtime
     from app.factory import create_app
     from app.web.door import open_door
     from app.web.server import Application, keep_to_parent
@@ -28,7 +30,9 @@ def application() -> "Application":
     configure_log(settings.log_format, "web")
     door = open_door(settings)
     body_seconds = float(os.environ.get(BODY_SECONDS_VARIABLE, "10"))
-    return Application(door, create_app(settings, door).wsgi_app, body_seconds)
+    beats = Beats(Runtime(settings, pool_size=1), "web")
+    beats.start()
+    return Application(door, create_app(settings, door).wsgi_app, body_seconds, beats.stop)
 
 
 @click.command()

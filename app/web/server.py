@@ -54,8 +54,14 @@ log = get_log(__name__)
 class Application:
     """What granian calls for every request of one worker process."""
 
-    def __init__(self, door: Door, wsgi: WsgiApp, body_seconds: float = BODY_SECONDS) -> None:
-        self._door = door
+    def __init__(
+        self,
+        door: Door,
+        wsgi: WsgiApp,
+        body_seconds: float = BODY_SECONDS,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self._door, self._on_close = door, on_close
         self._bridge = WsgiBridge(wsgi)
         self._reader = BodyReader(body_seconds)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,6 +73,8 @@ class Application:
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         self._door.close()
         self._bridge.close()
+        if self._on_close:
+            self._on_close()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         try:
@@ -100,7 +108,9 @@ class _LoopPort:
             return await self._reader.read(self._proto, head.headers, limit)
         except ReadFailed as failed:
             if failed.status == UNAVAILABLE.status:
-                raise BusyError("Too many large bodies at one time.", "Send it again in a few seconds.") from failed
+                raise BusyError(
+                    "Too many large bodies at one time.", "Send it again in a few seconds."
+                ) from failed
             raise (BodyTooLarge if failed.status == 413 else BodyTooSlow) from failed  # noqa: PLR2004 - its status
 
     async def store(self, inbox: Inbox, delivery: NewDelivery) -> Outcome:

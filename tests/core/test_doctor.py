@@ -63,18 +63,14 @@ def test_a_schema_behind_this_program_says_to_migrate(current, level):
 
 
 def test_running_parts_are_counted():
-    findings = judge_processes(
-        [make_beat(kind) for kind in ("web", "worker", "worker", "sweep")], is_simulated=False
-    )
+    findings = judge_processes([make_beat(kind) for kind in ("web", "worker", "worker", "sweep")])
 
     assert [finding.level for finding in findings] == [OK, OK, OK]
     assert findings[1].sentence.startswith("worker: 2 running")
 
 
 def test_a_missing_part_is_named_with_its_command():
-    findings = judge_processes(
-        [make_beat("web"), make_beat("worker", 90), make_beat("sweep")], is_simulated=False
-    )
+    findings = judge_processes([make_beat("web"), make_beat("worker", 90), make_beat("sweep")])
 
     (failed,) = [finding for finding in findings if finding.level == FAIL]
     assert failed.sentence == "worker: none was heard within 30 s. The last one was heard 90 s ago."
@@ -82,7 +78,7 @@ def test_a_missing_part_is_named_with_its_command():
 
 
 def test_nothing_running_is_one_sentence():
-    (only,) = judge_processes([make_beat("web", 600)], is_simulated=True)
+    (only,) = judge_processes([make_beat("web", 600)])
 
     assert only.sentence == "No process of Muster is running."
 
