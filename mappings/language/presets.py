@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from mappings.language.document import load_document
 
@@ -16,22 +17,23 @@ class Preset:
     source: str = ""  # the integration it is for; "list" for sheets
 
 
-@lru_cache(maxsize=1)
 def list_presets() -> tuple[Preset, ...]:
     """All presets, by name."""
-    folder = files("mappings").joinpath("presets")
-    found = sorted(
-        (entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name
-    )
-    return tuple(
-        _preset(entry.name.removesuffix(".yaml"), entry.read_text(encoding="utf-8")) for entry in found
-    )
-
-
-def _preset(name: str, text: str) -> Preset:
-    return Preset(name, text, load_document(text).source)
+    names = sorted(entry.name for entry in _folder().iterdir() if entry.name.endswith(".yaml"))
+    return tuple(_read(name.removesuffix(".yaml")) for name in names)
 
 
 def find_preset(name: str) -> Preset | None:
     """The preset of that name, or None."""
-    return next((preset for preset in list_presets() if preset.name == name), None)
+    names = {entry.name for entry in _folder().iterdir()}
+    return _read(name) if f"{name}.yaml" in names else None
+
+
+def _folder() -> Traversable:
+    return files("mappings").joinpath("presets")
+
+
+@lru_cache(maxsize=64)
+def _read(name: str) -> Preset:
+    text = _folder().joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return Preset(name, text, load_document(text).source)
