@@ -24,7 +24,6 @@ from app.core.servers import embedded_servers, prepare_place
 from app.core.supervisor import Supervisor
 from app.core.survivors import stop_known
 from app.core.valkey import check_redis
-from app.web.accounts import first_admin_link
 
 LOCAL = "127.0.0.1"
 READY_SECONDS = 120.0  # a busy machine takes its time; a program that cannot start ends by itself
@@ -192,6 +191,8 @@ def refuse_taken_ports(settings: Settings) -> None:
 
 def say_first_admin_link(settings: Settings) -> None:
     """The one-time link that makes the first admin, while there is none."""
+    from app.web.accounts import first_admin_link  # the console's parts load slowly: not before all else runs
+
     engine = make_engine(settings.postgres_url, pool_size=1)
     try:
         with transaction(make_sessions(engine)) as session:

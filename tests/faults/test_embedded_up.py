@@ -161,7 +161,7 @@ def test_every_part_that_is_killed_comes_back(home):
         for pid in running.parts.values():
             os.kill(pid, signal.SIGKILL)
 
-        assert wait_for(lambda: status_of(running.port) == 200 and len(processes_of(home)) > 5, 60)
+        assert wait_for(lambda: status_of(running.port) == 200 and len(processes_of(home)) > 5, 180)
         assert running.process.poll() is None
 
 
