@@ -231,15 +231,15 @@ def _spent(run: Run, contents: list[dict[str, Any]]) -> float:
 
 
 def compile_seconds(rules: int = 200) -> tuple[float, float]:
-    """(load, compile) of a document with so many rules."""
+    """(load, compile) in CPU seconds of a document with so many rules."""
     rows = "".join(
         f"  - {{to: message, from: [a.b{row}, c{row}], do: [trim, {{cut: 40}}]}}\n" for row in range(rules)
     )
-    started = time.perf_counter()
+    started = time.process_time()
     document = load_document(f"mapping: big\nversion: 1\ntarget: contact\nfields:\n{rows}")
-    loaded = time.perf_counter()
+    loaded = time.process_time()
     compile_mapping(document)
-    return loaded - started, time.perf_counter() - loaded
+    return loaded - started, time.process_time() - loaded
 
 
 def main() -> None:
