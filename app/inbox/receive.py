@@ -29,6 +29,7 @@ GROUP_BYTES = 8 * 1024 * 1024
 WAITING_ROWS = 4_096
 WAITING_BYTES = 64 * 1024 * 1024
 FLUSH_SECONDS = 1.0
+PREPARED_TROUBLE = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
 
 log = get_log(__name__)
@@ -59,6 +60,7 @@ class Inbox:
         self._is_down = False
         self._is_closing = False
         self._connection: Connection | None = None
+        self._may_prepare = True
         self._pause = FIRST_PAUSE_SECONDS
         self._flushed_at = time.monotonic()
         self._watchdog = Watchdog()
@@ -136,12 +138,24 @@ class Inbox:
                 outcomes = store_deliveries(self._connection, [put.delivery for put in group])
         except psycopg.OperationalError as error:
             self._fail(group, error, is_second_try=is_second_try)
+        except PREPARED_TROUBLE:
+            self._stop_preparing(group)
         except psycopg.Error as error:
             self._commit_halves(group, error)
         else:
             _answer(list(zip(group, outcomes, strict=True)))
             if Outcome.NEW in outcomes:
                 self._on_stored()
+
+    def _stop_preparing(self, group: Sequence[_Put]) -> None:
+        """A proxy hands our statements to a server session that does not know them."""
+        log.warning("inbox.prepares_no_more")
+        self._may_prepare = False
+        self._drop_connection()
+        if self._reconnect():
+            self._commit(group)
+        else:
+            _answer([(put, _unreachable()) for put in group])
 
     def _commit_halves(self, group: Sequence[_Put], error: psycopg.Error) -> None:
         """One delivery cannot be stored, such as one of a source removed this second: the others still can."""
@@ -184,7 +198,7 @@ class Inbox:
 
     def _reconnect(self) -> bool:
         try:
-            self._connection = connect(self._url)
+            self._connection = connect(self._url, may_prepare=self._may_prepare)
         except (psycopg.Error, ConfigError, OSError) as error:
             if not self._is_down:
                 log.warning("inbox.unreached", error=type(error).__name__)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -66,6 +66,9 @@ def bounded_key(value: str) -> str:
     return f"{safe[: LONGEST_KEY - len(digest) - 1]}#{digest}"
 
 
-def pairs_json(pairs: Iterable[tuple[str, str]]) -> str:
+def pairs_json(pairs: Sequence[tuple[str, str]]) -> str:
     """[[name, value], ...] for a jsonb column."""
+    written = json.dumps(pairs)
+    if "\\u" not in written:  # nothing but plain characters, as nearly always
+        return written
     return json.dumps([[safe_text(name), safe_text(value)] for name, value in pairs])

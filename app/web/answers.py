@@ -1,6 +1,7 @@
 """What the door answers when it turns a request away, and how an integration's reply becomes an answer. Pure."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from integrations.kit.contract import Reply
 
@@ -40,6 +41,7 @@ ENCODED = _turn_away(415, "body is encoded", "Send it without Content-Encoding."
 UNAVAILABLE = _turn_away(503, "not now", "Send it again.", ("retry-after", str(RETRY_SECONDS)))
 
 
+@lru_cache(maxsize=256)
 def answer_with(reply: Reply) -> Answer:
     """The integration's own reply, with the headers every answer carries."""
     given = {name.lower() for name, _ in reply.headers}

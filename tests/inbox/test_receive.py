@@ -128,6 +128,17 @@ def test_a_connection_that_was_killed_is_replaced_unseen(inbox, make_delivery, s
     assert inbox.put(make_delivery("b")).result(5) is NEW
 
 
+def test_behind_a_proxy_that_forgets_prepared_statements_the_writer_goes_on_without(inbox, make_delivery):
+    for number in range(5):
+        inbox.put(make_delivery(f"before{number}")).result(5)
+    inbox._connection.execute("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
+
+    outcomes = {inbox.put(make_delivery(f"after{number}")).result(5) for number in range(5)}
+
+    assert outcomes == {NEW}
+    assert not inbox._may_prepare
+
+
 def test_more_than_can_wait_is_refused_at_once(inbox, make_delivery, monkeypatch):
     monkeypatch.setattr(receive, "WAITING_BYTES", 10)
 
