@@ -33,8 +33,50 @@ from mappings.language.fields import default_fields
 from mappings.language.patch import ConsentEvidence, ContactPatch, Identity
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-FIRST = "Ana Bruno Carla David Eva Felix Greta Hugo Ines Jonas Karla Lukas Maria Nina Otto Paula Quirin Rosa Simon Tina".split()
-LAST = "Berg Lopez Moor Klein Weiss Braun Stein Vogel Wolf Fuchs Keller Huber Maier Graf Roth Frank Horn Busch Kern Lang".split()
+FIRST = [
+    "Ana",
+    "Bruno",
+    "Carla",
+    "David",
+    "Eva",
+    "Felix",
+    "Greta",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Karla",
+    "Lukas",
+    "Maria",
+    "Nina",
+    "Otto",
+    "Paula",
+    "Quirin",
+    "Rosa",
+    "Simon",
+    "Tina",
+]
+LAST = [
+    "Berg",
+    "Lopez",
+    "Moor",
+    "Klein",
+    "Weiss",
+    "Braun",
+    "Stein",
+    "Vogel",
+    "Wolf",
+    "Fuchs",
+    "Keller",
+    "Huber",
+    "Maier",
+    "Graf",
+    "Roth",
+    "Frank",
+    "Horn",
+    "Busch",
+    "Kern",
+    "Lang",
+]
 EVENTS = text(
     "INSERT INTO events (source_id, key, kind, content, occurred_at, state, settled_at)"
     " SELECT :source_id, 'e' || :start + n, 'form', '{}', now(), 'done', now() FROM generate_series(1, :count) n RETURNING id"
@@ -47,7 +89,14 @@ def patch_of(person: int) -> ContactPatch:
     address, phone = f"{first}.{last}{person}@example.org".lower(), f"+4420{person:08d}"
     return ContactPatch(
         (Identity("email", address), Identity("phone", phone)),
-        {"email": address, "phone": phone, "first_name": first, "last_name": last, "city": "Bern", "class_year": 1998},
+        {
+            "email": address,
+            "phone": phone,
+            "first_name": first,
+            "last_name": last,
+            "city": "Bern",
+            "class_year": 1998,
+        },
         tags_added=("website",),
         consents=(ConsentEvidence("email", "newsletter", "given", wording="form-2026", method="form"),),
     )
@@ -73,7 +122,9 @@ def batches(sessions: sessionmaker[Session], count: int, size: int) -> Iterator[
         yield arrivals
 
 
-def measure(sessions: sessionmaker[Session], work: list[list[Arrival]], box, dictionary) -> tuple[list[float], list[float]]:
+def measure(
+    sessions: sessionmaker[Session], work: list[list[Arrival]], box, dictionary
+) -> tuple[list[float], list[float]]:
     """Seconds of resolve and of record with its commit, a batch each."""
     resolving, recording = [], []
     for arrivals in work:
@@ -110,7 +161,9 @@ def baseline(sessions: sessionmaker[Session], count: int, size: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--events", type=int, default=10_000)
     parser.add_argument("--batch", type=int, default=500)

@@ -92,7 +92,7 @@ def _ascii_domain(domain: str) -> str:
     if domain.isascii():
         return domain if re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", domain) else ""
     try:
-        return idna.encode(domain, uts46=True).decode("ascii")
+        return idna.encode(domain, uts46=True).decode("ascii").rstrip(".")
     except idna.IDNAError:
         return ""
 

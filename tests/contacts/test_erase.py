@@ -27,7 +27,7 @@ def _places(door: Door, *needles: str, but: tuple[str, ...] = ()) -> list[str]:
     )
     found = []
     for table, column, data_type in columns:
-        shown = f"convert_from({column}, 'LATIN1')" if data_type == "bytea" else f"{column}::text"
+        shown = f"encode({column}, 'escape')" if data_type == "bytea" else f"{column}::text"
         for needle in spelled:
             hits = door.rows(f"SELECT count(*) FROM {table} WHERE strpos(lower({shown}), lower(:needle)) > 0", needle=needle)
             if hits[0][0] and table not in but:

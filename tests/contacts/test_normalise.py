@@ -20,6 +20,7 @@ from app.contacts.normalise import match_value
         ("\ufeffana@example.org", "ana@example.org"),
         ("e\u0301va@example.org", "\u00e9va@example.org"),
         ("ana@example.org.", "ana@example.org"),
+        ("ana@example.org\uff0e", "ana@example.org"),
     ],
 )
 def test_spellings_of_one_address_match(given_value: str, value: str) -> None:

@@ -198,8 +198,7 @@ def test_every_order_of_a_persons_events_gives_the_same_contact(door: Door) -> N
 
     for order in orders:
         savepoint = door.session.begin_nested()
-        for size in (1, 2, 2):
-            batch, order = order[:size], order[size:]
+        for batch in (order[:1], order[1:3], order[3:]):
             door.bring(*batch)
         state = door.rows(
             "SELECT c.fields::text, c.tags::text, (SELECT jsonb_object_agg(key, value - 'patch_id') FROM jsonb_each(c.provenance))::text,"
