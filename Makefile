@@ -6,7 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A user of the machine without a writable home still has a place for caches.
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
-export PYTHONDONTWRITEBYTECODE ?=
+# Starts are quick only with compiled modules.
+unexport PYTHONDONTWRITEBYTECODE
+export UV_COMPILE_BYTECODE := 1
 
 .PHONY: help up test check bench chaos clean install install-dev lock
 
@@ -46,6 +48,7 @@ $(BIN)/python:
 $(VENV)/.installed: $(BIN)/python requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || $(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q app integrations mappings
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock

@@ -31,7 +31,7 @@ def shared() -> Path:
 def settings() -> Iterator[Settings]:
     """Settings of a Muster with embedded servers of its own, in a short private directory."""
     with tempfile.TemporaryDirectory(prefix="muster-test-", dir="/tmp", ignore_cleanup_errors=True) as home:
-        os.chmod(home, 0o755)  # as root the servers run under another account
+        Path(home).chmod(0o755)  # as root the servers run under another account
         saved = {key: os.environ.pop(key) for key in ("DATABASE_URL", "REDIS_URL", "MAILCHIMP_API_KEY") if key in os.environ}
         os.environ["MUSTER_HOME"] = f"{home}/var"
         fresh = load_settings()

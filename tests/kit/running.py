@@ -21,7 +21,7 @@ from app.core.config import load_settings
 from integrations.mailchimp.simulator.config import DEFAULT_API_KEY, DEFAULT_LIST_ID
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 90
+READY_SECONDS = 180
 
 
 def free_port() -> int:
@@ -59,7 +59,7 @@ class RunningMuster:
         kept = {
             key: value
             for key, value in os.environ.items()
-            if not key.startswith(("MUSTER_", "MAILCHIMP_", "DATABASE_", "REDIS_"))
+            if not key.startswith(("MUSTER_", "MAILCHIMP_", "DATABASE_", "REDIS_", "PYTHONDONTWRITEBYTECODE"))
         }
         return kept | {
             "MUSTER_HOME": str(self.home),
@@ -229,7 +229,7 @@ def running_muster(**settings: str) -> Iterator[RunningMuster]:
     with tempfile.TemporaryDirectory(
         prefix="muster-story-", dir="/tmp", ignore_cleanup_errors=True
     ) as folder:
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         muster = RunningMuster(Path(folder) / "var", **settings)
         try:
             muster.start()
