@@ -114,7 +114,7 @@ def record_mapped(
     changed = set(recorded.changed_contact_ids)
     for one in resolved:
         if one.is_erasure:
-            erase_arrival(session, one, runtime.box)
+            changed.update(erase_arrival(session, one, runtime.box).contact_ids)
     by_event: dict[int | None, list[Resolved]] = {}
     for one in resolved:
         by_event.setdefault(one.arrival.event_id, []).append(one)
