@@ -52,11 +52,9 @@ def add_delivery(session: Session, source: Source, key: str, body: bytes, **valu
         source_id=source.id,
         key=key,
         method="POST",
-        headers=[["user-agent", "Form/1.0"]],
-        query=[],
         body=body,
         body_sha256=hashlib.sha256(body).digest(),
-        **{"content_type": "application/json", "state": "done", "event_count": 1, "settled_at": datetime.now(UTC), **values},
+        **{"headers": [["user-agent", "Form/1.0"]], "query": [], "content_type": "application/json", "state": "done", "event_count": 1, "settled_at": datetime.now(UTC), **values},
     )
     session.add(delivery)
     session.flush()

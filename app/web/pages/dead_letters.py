@@ -8,6 +8,7 @@ from app.core.audit import audit
 from app.inbox.deadletters import get_dead_letter, list_dead_letters
 from app.inbox.replay import Choice, replay
 from app.web.access import make_blueprint, requires
+from app.web.queries.contacts import list_refused
 from app.web.queries.sources import list_source_names
 from app.web.wiring import reading, writing
 
@@ -20,7 +21,13 @@ def index() -> ResponseReturnValue:
     """Dead letters, the newest first, of all sources or one."""
     source = request.args.get("source", "").replace("\0", "")
     page = list_dead_letters(reading(), source or None, cursor=request.args.get("after", ""))
-    return render_template("dead_letters/index.html", page=page, source=source, sources=list_source_names(reading()))
+    return render_template(
+        "dead_letters/index.html",
+        page=page,
+        source=source,
+        sources=list_source_names(reading()),
+        refused=() if source else list_refused(reading()),
+    )
 
 
 @blueprint.post("/dead-letters/<any(event, delivery):kind>/<id:letter_id>/replay")

@@ -25,6 +25,24 @@ class Membership:
     waiting_reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedMember:
+    """Somebody whom Mailchimp does not take in, and why."""
+
+    contact_id: int
+    audience: str
+    reason: str
+    hint: str
+    updated_at: datetime
+
+
+MOST_REFUSED = 50
+REFUSED = text("""
+    SELECT m.contact_id, coalesce(nullif(a.label, ''), a.slug) AS audience, coalesce(m.error->>'reason', '') AS reason,
+        coalesce(m.error->>'hint', '') AS hint, m.updated_at
+    FROM members m JOIN audiences a ON a.id = m.audience_id
+    WHERE m.sync_state = 'failed' ORDER BY m.updated_at DESC, m.contact_id LIMIT :limit
+""")
 MEMBERSHIPS = text("""
     SELECT coalesce(nullif(a.label, ''), a.slug) AS audience, coalesce(m.status, '') AS status,
         coalesce(m.email_address, '') AS email_address, coalesce(m.sync_state, 'ok') AS sync_state, m.error,
@@ -49,3 +67,8 @@ def find_delivery_ids(session: Session, event_ids: Collection[int | None]) -> Ma
     """Event -> the delivery it came in; events of lists came in none."""
     wanted = sorted({event_id for event_id in event_ids if event_id is not None})
     return {row.id: row.delivery_id for row in session.execute(DELIVERIES, {"ids": wanted})}
+
+
+def list_refused(session: Session) -> tuple[RefusedMember, ...]:
+    """Members whom Mailchimp refused, the latest first."""
+    return tuple(RefusedMember(**row) for row in session.execute(REFUSED, {"limit": MOST_REFUSED}).mappings())
