@@ -16,7 +16,7 @@ def draw_ids(session: Session, table_name: str, number: int) -> list[int]:
     """The next ids of a table, in order."""
     if not number:
         return []
-    return list(session.scalars(NUMBERS, {"table_name": table_name, "number": number}))
+    return list(session.scalars(NUMBERS, {"table_name": table_name, "number": number}).all())
 
 
 @lru_cache(maxsize=4_096)

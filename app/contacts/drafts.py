@@ -77,10 +77,10 @@ def lock_drafts(session: Session, contact_ids: Iterable[int]) -> dict[int, Draft
     ids = {"ids": sorted(set(contact_ids))}
     if not ids["ids"]:
         return {}
-    drafts = {row.id: Draft(*row) for row in session.execute(LOCK, ids)}
-    for contact_id, *columns in session.execute(PATCHES, ids):
+    drafts = {row.id: Draft(*row) for row in session.execute(LOCK, ids).all()}
+    for contact_id, *columns in session.execute(PATCHES, ids).all():
         drafts[contact_id].patches.append(StatedPatch(*columns))
-    for contact_id, *columns in session.execute(IDENTITIES, ids):
+    for contact_id, *columns in session.execute(IDENTITIES, ids).all():
         drafts[contact_id].keys.add(Key(*columns))
     return drafts
 
@@ -88,8 +88,8 @@ def lock_drafts(session: Session, contact_ids: Iterable[int]) -> dict[int, Draft
 def read_drafts(session: Session, contact_ids: Collection[int]) -> dict[int, Draft]:
     """These contacts with their identities, without holding them and without their patches."""
     ids = {"ids": sorted(contact_ids)}
-    drafts = {row.id: Draft(*row) for row in session.execute(READ, ids)}
-    for contact_id, *columns in session.execute(IDENTITIES, ids):
+    drafts = {row.id: Draft(*row) for row in session.execute(READ, ids).all()}
+    for contact_id, *columns in session.execute(IDENTITIES, ids).all():
         drafts[contact_id].keys.add(Key(*columns))
     return drafts
 

@@ -86,7 +86,7 @@ def sharing_contact_ids(session: Session, addresses: Collection[str]) -> set[int
     """Every contact that has one of these addresses (match values)."""
     if not addresses:
         return set()
-    return set(session.scalars(SHARERS, {"addresses": json.dumps(sorted(addresses))}))
+    return set(session.scalars(SHARERS, {"addresses": json.dumps(sorted(addresses))}).all())
 
 
 def append_evidence(session: Session, lines: Sequence[EvidenceRow]) -> None:
@@ -110,7 +110,9 @@ def derive_consents(session: Session, drafts: Collection[Draft]) -> set[int]:
     }
     known = sorted(draft.id for draft in living if not draft.is_new)
     present = (
-        {tuple(row[:3]): tuple(row) for row in session.execute(CURRENT, {"ids": known})} if known else {}
+        {tuple(row[:3]): tuple(row) for row in session.execute(CURRENT, {"ids": known}).all()}
+        if known
+        else {}
     )
     removed = [key for key in present if key not in wanted]
     if removed:
@@ -147,7 +149,7 @@ def _evidence(session: Session, drafts: Sequence[Draft]) -> Mapping[int, list[Ev
             sharers[address].append(draft.id)
     asked = {"ids": [draft.id for draft in drafts], "addresses": json.dumps(list(sharers))}
     lines: defaultdict[int, list[Evidence]] = defaultdict(list)
-    for contact_id, *columns in session.execute(EVIDENCE, asked):
+    for contact_id, *columns in session.execute(EVIDENCE, asked).all():
         line = Evidence(*columns)
         lines[contact_id].append(line)
         for sharer in sharers.get(line.address, ()):

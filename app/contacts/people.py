@@ -83,7 +83,7 @@ def load_holders(session: Session, keys: Sequence[Key]) -> dict[Key, list[Person
         return {}
     found: defaultdict[Key, list[int]] = defaultdict(list)
     asked = [{"kind": kind, "scope": scope, "match_value": value} for kind, scope, value in keys]
-    for number, contact_id in session.execute(HOLDERS, {"keys": json.dumps(asked), "cap": FAN_OUT_CAP}):
+    for number, contact_id in session.execute(HOLDERS, {"keys": json.dumps(asked), "cap": FAN_OUT_CAP}).all():
         found[keys[number - 1]].append(contact_id)
     usable = {key: ids for key, ids in found.items() if len(ids) < FAN_OUT_CAP}
     people = load_people(session, {contact_id for ids in usable.values() for contact_id in ids})
@@ -106,7 +106,7 @@ def load_people(session: Session, contact_ids: Collection[int]) -> dict[int, Per
                 for contact_id in contact_ids
                 if (end := _follow(contact_id, redirects)) in people
             }
-        for row in session.execute(PEOPLE, {"ids": sorted(wanted)}):
+        for row in session.execute(PEOPLE, {"ids": sorted(wanted)}).all():
             contact_id, state, merged_into_id, first, last, full = row
             if state == "merged":
                 redirects[contact_id] = merged_into_id
@@ -121,7 +121,7 @@ def load_people(session: Session, contact_ids: Collection[int]) -> dict[int, Per
 
 def _load_keys(session: Session, people: Mapping[int, Person]) -> None:
     if people:
-        for contact_id, *columns in session.execute(MATCHING_KEYS, {"ids": sorted(people)}):
+        for contact_id, *columns in session.execute(MATCHING_KEYS, {"ids": sorted(people)}).all():
             people[contact_id].keys.add(Key(*columns))
 
 
@@ -139,7 +139,7 @@ def load_earlier(session: Session, event_ids: Sequence[int]) -> dict[tuple[int, 
     """Patches of a replay: (event id, ordinal) -> (contact id, whether that contact has no other patch)."""
     if not event_ids:
         return {}
-    rows = session.execute(EARLIER, {"event_ids": list(event_ids)})
+    rows = session.execute(EARLIER, {"event_ids": list(event_ids)}).all()
     return {(event_id, ordinal): (contact_id, is_only) for event_id, ordinal, contact_id, is_only in rows}
 
 

@@ -1,6 +1,6 @@
 """Record: keep the patches of resolved arrivals and derive their contacts, all in the caller's transaction."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
@@ -37,7 +37,8 @@ class _Work:
     found: list[Resolved]
     drafts: dict[int, Draft]
     replayed: dict[Slot, Replayed]
-    sharers: set[int]  # contacts with an address that the batch's evidence is about
+    lines: list[EvidenceRow]  # what the batch states about consent
+    sharers: set[int]  # contacts with an address that these lines are about
     changed: set[int] = field(default_factory=set)
 
     @property
@@ -73,7 +74,8 @@ def _open(session: Session, found: list[Resolved]) -> _Work:
     """Hold every contact involved. Somebody may have merged or erased one since it was resolved."""
     made = {contact_of(one) for one in found if one.is_new}
     replayed = find_replayed(session, found)
-    sharers = sharing_contact_ids(session, {line.address for line in _lines(found) if line.address})
+    lines = _lines(found)
+    sharers = sharing_contact_ids(session, {line.address for line in lines if line.address})
     others = (*sharers, *(before.contact_id for before in replayed.values()))
     wanted = {*map(contact_of, found), *(absorbed for one in found for absorbed in one.absorbed_ids), *others}
     drafts = lock_drafts(session, wanted - made)
@@ -89,8 +91,9 @@ def _open(session: Session, found: list[Resolved]) -> _Work:
             for one in found
             if one.contact_id not in gone or one.contact_id in moved
         ]
+        lines = _lines(found)
     drafts |= {contact_id: Draft(contact_id, "new") for contact_id in made}
-    return _Work(found, drafts, replayed, sharers)
+    return _Work(found, drafts, replayed, lines, sharers)
 
 
 def _absorb(session: Session, one: Resolved, work: _Work, dictionary: Dictionary) -> None:
@@ -112,7 +115,7 @@ def _write(session: Session, work: _Work, dictionary: Dictionary) -> list[Eviden
     keep_patches(session, found, placed, replayed)
     work.changed |= keep_identities(session, found, drafts)
     work.changed |= forget_identities(session, found, drafts, replayed)
-    lines = fit_into_ledger(session, list(_lines(found)), work.now_at)
+    lines = fit_into_ledger(session, work.lines, work.now_at)
     append_evidence(session, lines)
     tell(session, found, replayed)
     return lines
@@ -133,6 +136,5 @@ def _decide(session: Session, work: _Work, lines: Sequence[EvidenceRow]) -> None
     work.changed |= sharing_contact_ids(session, opted_out)
 
 
-def _lines(found: Iterable[Resolved]) -> Iterator[EvidenceRow]:
-    for one in found:
-        yield from evidence_of(one)
+def _lines(found: Iterable[Resolved]) -> list[EvidenceRow]:
+    return [line for one in found for line in evidence_of(one)]
