@@ -3,7 +3,7 @@
 The real `muster web` on real PostgreSQL, driven by wrk (by a client of our own where wrk is not installed); pgbench
 runs on the same server before, between and after, so that the ratio means something on any machine.
 
-    python -m bench.ingest [--json FILE] [--seconds N] [--profile]
+    python -m bench.ingest [--json FILE] [--seconds N] [--rounds N]
 """
 
 import argparse
@@ -199,7 +199,7 @@ def make_body() -> bytes:
     return start + b"x" * (BODY_BYTES - len(start) - 3) + b'"}}'
 
 
-def drive(port: int, path: str, secret: str, folder: Path, connections: int, seconds: float) -> dict:
+def drive(port: int, path: str, secret: str, folder: Path, connections: int, seconds: float) -> dict:  # noqa: PLR0917 - what to send, where, how
     body = make_body()
     stamp, pairs = sign_ahead(secret, body, int(seconds * REQUESTS_A_SECOND))
     if shutil.which("wrk"):
@@ -207,7 +207,7 @@ def drive(port: int, path: str, secret: str, folder: Path, connections: int, sec
     return drive_own(port, path, connections, seconds, body, stamp, pairs)
 
 
-def drive_wrk(port, path, folder, connections, seconds, body, stamp, pairs) -> dict:
+def drive_wrk(port, path, folder, connections, seconds, body, stamp, pairs) -> dict:  # noqa: PLR0917 - what to send, where, how
     (folder / "pairs.txt").write_text("".join(f"{one} {other}\n" for one, other in pairs))
     (folder / "body.json").write_bytes(body)
     values = {"file": folder / "pairs.txt", "body": folder / "body.json", "stamp": stamp, "path": path}
@@ -231,7 +231,7 @@ def _milliseconds(found) -> float:
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
-def drive_own(port, path, connections, seconds, body, stamp, pairs) -> dict:
+def drive_own(port, path, connections, seconds, body, stamp, pairs) -> dict:  # noqa: PLR0917 - what to send, where, how
     """Our own client: honest about errors, slower than wrk, so its figures are a lower bound."""
     waits: list[float] = []
     errors = 0

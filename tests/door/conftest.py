@@ -17,11 +17,12 @@ from types import SimpleNamespace
 
 import pytest
 import requests
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.core.config import Settings
-from app.core.db import transaction
+from app.core.db import make_sessions, transaction
 from app.core.secretbox import SecretBox
 from app.sources.configure import add_source
 
@@ -144,9 +145,32 @@ def add_hook(sessions: sessionmaker[Session], box: SecretBox, integration: str =
     return Hook(added.slug, added.hook_path, added.secret)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
+def sessions(engine: Engine) -> Iterator[sessionmaker[Session]]:
+    """A session factory on an empty database, emptied while web processes look into it."""
+    _empty(engine)
+    yield make_sessions(engine)
+    _empty(engine)
+
+
+def _empty(engine: Engine) -> None:
+    """Like `empty_database`, again where a web process held the tables in another order."""
+    for _ in range(5):
+        try:
+            with engine.begin() as connection:
+                names = connection.execute(
+                    text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")
+                ).scalars()
+                connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"))
+                return
+        except OperationalError as error:
+            deadlock = error
+    raise deadlock
+
+
+@pytest.fixture(scope="module")
 def web(settings: Settings, database_url: str, box: SecretBox, tmp_path_factory) -> Iterator[Web]:
-    """One web process for all tests that leave its servers alone; slow bodies are cut after one second."""
+    """One web server for the tests of a file that leave its servers alone; slow bodies are cut after one second."""
     log = tmp_path_factory.mktemp("web") / "web.log"
     with running_web(settings, log, body_seconds=1.0) as web:
         yield web

@@ -128,3 +128,16 @@ def test_a_disk_that_takes_no_snapshot_is_no_fault(box, tmp_path):
     write_snapshot(tmp_path / "no" / "such" / "folder", box, ())
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_source_is_never_seen_without_its_secrets(catalogue, home, sessions, box):
+    seen = []
+    for number in range(15):
+        with transaction(sessions) as session:
+            add_source(session, box, "standard_webhooks", f"app{number}", {})
+        while (found := catalogue.find(f"app{number}")) is None:
+            catalogue.ask_again()
+            time.sleep(0.001)
+        seen.append(found.config.secrets.get("secret", ()))
+
+    assert all(len(secrets) == 1 for secrets in seen)
