@@ -64,8 +64,7 @@ def split_deliveries(runtime: Runtime, limit: int = DELIVERY_BATCH) -> SplitCoun
     def work(batch: Sequence[ClaimedDelivery]) -> None:
         split = [split_delivery(delivery, sources) for delivery in batch]
         with runtime.transaction() as session:
-            for one in split:
-                store_events(session, one.delivery, one.split)
+            store_events(session, [(one.delivery, one.split) for one in split])
             if len(settle_deliveries(session, [one.settled for one in split])) != len(split):
                 raise LostLeaseError
         thin_counts.append(sum(event.needs_enrich for one in split for event in one.split.events))

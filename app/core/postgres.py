@@ -39,6 +39,8 @@ OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "100",
+    # A batch of 500 arrivals holds an advisory lock for each of its identities until it commits.
+    "max_locks_per_transaction": "256",
     "shared_buffers": "128MB",
     "effective_cache_size": "1GB",
     "work_mem": "8MB",

@@ -36,4 +36,6 @@ def bury_event(runtime: Runtime, event: ClaimedEvent, error: Exception) -> None:
 def _letter(error: Exception, stage: str) -> LetterError:
     # Only the kind of the error: its text may hold a person's data.
     reason = f"Muster could not {stage} it ({type(error).__name__})."
-    return LetterError("poison", reason, "Its bytes are kept. Report this with the log, then replay it.", stage=stage)
+    return LetterError(
+        "poison", reason, "Its bytes are kept. Report this with the log, then replay it.", stage=stage
+    )

@@ -83,7 +83,9 @@ class ClaimedEvent:
         return self.content if self.enriched is None else self.enriched
 
 
-def claim_deliveries(session: Session, limit: int, lease_seconds: float = LEASE_SECONDS) -> list[ClaimedDelivery]:
+def claim_deliveries(
+    session: Session, limit: int, lease_seconds: float = LEASE_SECONDS
+) -> list[ClaimedDelivery]:
     """Up to `limit` pending deliveries, the one due longest first. Commit before working on them."""
     token = uuid4()
     rows = session.execute(_CLAIM_DELIVERIES, {"token": token, "lease": lease_seconds, "limit": limit})
@@ -113,7 +115,9 @@ def claim_events(
 ) -> list[ClaimedEvent]:
     """Up to `limit` pending events in these states, live ones before bulk ones. Commit before working on them."""
     token = uuid4()
-    rows = session.execute(_CLAIM_EVENTS, {"token": token, "lease": lease_seconds, "limit": limit, "states": list(states)})
+    rows = session.execute(
+        _CLAIM_EVENTS, {"token": token, "lease": lease_seconds, "limit": limit, "states": list(states)}
+    )
     claimed = (ClaimedEvent(token=token, **row._mapping) for row in rows)  # noqa: SLF001 - SQLAlchemy's public name
     return sorted(claimed, key=lambda each: (each.lane, each.id))
 

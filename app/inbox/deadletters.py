@@ -84,7 +84,8 @@ def get_dead_letter(session: Session, name: str) -> DeadLetter:
         row = session.execute(_ONE[kind or "event"], {"id": int(number)}).one_or_none()
     if row is None:
         raise NotFoundError(
-            f"There is no dead letter {name[:40]!r}.", "`muster deadletters` lists them: event:12, delivery:3."
+            f"There is no dead letter {name[:40]!r}.",
+            "`muster deadletters` lists them: event:12, delivery:3.",
         )
     return _letter(row)
 

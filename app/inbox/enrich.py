@@ -22,7 +22,9 @@ class Fetched:
     paused_reason: str = ""
 
 
-def fetch_event(claimed: ClaimedEvent, loaded: LoadedSource, client: Client, random: Callable[[], float]) -> Fetched:
+def fetch_event(
+    claimed: ClaimedEvent, loaded: LoadedSource, client: Client, random: Callable[[], float]
+) -> Fetched:
     """Ask the platform for one event's content. No lock and no transaction is held meanwhile."""
     thin = Event(
         key=claimed.key,
@@ -49,4 +51,6 @@ def _judge(claimed: ClaimedEvent, error: EnrichError, random: Callable[[], float
     if decision.action is Action.BLOCK:
         later = Later(claimed.id, claimed.token, 0.0, letter, state="blocked")
         return Fetched(later=later, paused_reason=error.reason)
-    return Fetched(later=Later(claimed.id, claimed.token, decision.delay_seconds, letter, state="waiting_enrich"))
+    return Fetched(
+        later=Later(claimed.id, claimed.token, decision.delay_seconds, letter, state="waiting_enrich")
+    )

@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -18,12 +17,13 @@ from integrations.kit.strict_json import safe_text
 _STORE = text("""
     INSERT INTO events (source_id, key, delivery_id, list_run_id, lane, kind, account, is_erasure, occurred_at,
         received_at, content, state)
-    SELECT :source_id, g.key, :delivery_id, :list_run_id, :lane, g.kind, g.account, g.is_erasure,
-        least(coalesce(g.occurred_at, coalesce(:received_at, now())), coalesce(:received_at, now())),
-        coalesce(:received_at, now()), g.content, g.state
+    SELECT g.source_id, g.key, g.delivery_id, g.list_run_id, g.lane, g.kind, g.account, g.is_erasure,
+        least(coalesce(g.occurred_at, coalesce(g.received_at, now())), coalesce(g.received_at, now())),
+        coalesce(g.received_at, now()), g.content, g.state
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS g(
-        key text, kind text, account text, is_erasure boolean, occurred_at timestamptz, content jsonb, state text)
-    ORDER BY g.key
+        source_id bigint, key text, delivery_id bigint, list_run_id bigint, lane smallint, kind text, account text,
+        is_erasure boolean, occurred_at timestamptz, received_at timestamptz, content jsonb, state text)
+    ORDER BY g.source_id, g.key
     ON CONFLICT (source_id, key) DO NOTHING
     RETURNING id
 """).columns()
@@ -31,44 +31,41 @@ _STORE = text("""
 _UNSAFE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
-def store_events(
-    session: Session, delivery: ClaimedDelivery, split: Split, list_run_id: int | None = None
-) -> list[int]:
-    """Insert the events of a delivery that are not there yet; their ids. What is there stays as it is."""
-    return insert_events(
+def store_events(session: Session, split: Iterable[tuple[ClaimedDelivery, Split]]) -> list[int]:
+    """Insert the events of deliveries that are not there yet; their ids. What is there stays as it is."""
+    return _store(
         session,
-        delivery.source_id,
-        split.events,
-        delivery_id=delivery.id,
-        list_run_id=list_run_id,
-        received_at=delivery.received_at,
+        [
+            {
+                **_plain(event),
+                "source_id": delivery.source_id,
+                "delivery_id": delivery.id,
+                "lane": LIVE_LANE,
+                "received_at": delivery.received_at.isoformat(),
+            }
+            for delivery, found in split
+            for event in found.events
+        ],
     )
 
 
 def insert_events(
-    session: Session,
-    source_id: int,
-    events: Sequence[Event],
-    *,
-    delivery_id: int | None = None,
-    list_run_id: int | None = None,
-    received_at: datetime | None = None,
+    session: Session, source_id: int, events: Sequence[Event], *, list_run_id: int | None = None
 ) -> list[int]:
-    """Insert events that are not there yet; those of a list run go into the bulk lane.
+    """Insert events that came without a delivery and are not there yet; those of a list run go into the bulk lane.
 
     Nothing can have happened after it was received: a later `occurred_at` is a clock gone wrong and is cut.
     """
-    if not events:
-        return []
-    arguments = {
-        "source_id": source_id,
-        "delivery_id": delivery_id,
-        "list_run_id": list_run_id,
-        "lane": LIVE_LANE if list_run_id is None else BULK_LANE,
-        "received_at": received_at,
-        "rows": safe_json([_plain(event) for event in events]),
-    }
-    return sorted(session.scalars(_STORE, arguments))
+    lane = LIVE_LANE if list_run_id is None else BULK_LANE
+    rows = [
+        {**_plain(event), "source_id": source_id, "list_run_id": list_run_id, "lane": lane}
+        for event in events
+    ]
+    return _store(session, rows)
+
+
+def _store(session: Session, rows: list[dict[str, Any]]) -> list[int]:
+    return sorted(session.scalars(_STORE, {"rows": safe_json(rows)})) if rows else []
 
 
 def _plain(event: Event) -> dict[str, Any]:

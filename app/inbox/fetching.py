@@ -34,7 +34,9 @@ def enrich_events(runtime: Runtime, limit: int = ENRICH_BATCH) -> int:
 def _fetch(event: ClaimedEvent, sources: Mapping[int, LoadedSource]) -> Fetched:
     loaded = sources.get(event.source_id)
     if loaded is None or loaded.trouble:
-        letter = LetterError("no_source", "Its source cannot be used.", "See `muster doctor`.", stage="enrich")
+        letter = LetterError(
+            "no_source", "Its source cannot be used.", "See `muster doctor`.", stage="enrich"
+        )
         return Fetched(later=Later(event.id, event.token, 60.0, letter))
     return fetch_event(event, loaded, client_for(loaded.source, loaded.config), _RANDOM.random)
 

@@ -12,7 +12,11 @@ Piece = TypeVar("Piece")
 PASSING = (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError)
 
 
-def isolate(batch: Sequence[Piece], work: Callable[[Sequence[Piece]], None], give_up: Callable[[Piece, Exception], None]) -> None:
+def isolate(
+    batch: Sequence[Piece],
+    work: Callable[[Sequence[Piece]], None],
+    give_up: Callable[[Piece, Exception], None],
+) -> None:
     """Call `work` (one transaction) on the batch; where that fails, on its halves; `give_up` gets what fails alone.
 
     A passing failure (`PASSING`) is raised at once: the leases run out and the batch comes again.

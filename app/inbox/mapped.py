@@ -36,8 +36,12 @@ class MappedEvent:
 def plain_problem(problem: Problem) -> dict[str, Any]:
     """A problem as stored with an event."""
     return {
-        "path": problem.path, "code": problem.code, "reason": problem.reason,
-        "hint": problem.hint, "value": problem.value[:80], "field": problem.field,
+        "path": problem.path,
+        "code": problem.code,
+        "reason": problem.reason,
+        "hint": problem.hint,
+        "value": problem.value[:80],
+        "field": problem.field,
     }
 
 
@@ -46,10 +50,7 @@ def map_events(session: Session, events: Sequence[ClaimedEvent]) -> list[MappedE
     ids = sorted({event.source_id for event in events})
     rows = {row.id: row for row in session.execute(_SOURCES, {"ids": ids})}
     in_force = {source_id: _find_in_force(session, source_id) for source_id in ids}
-    return [
-        _map_event(event, in_force[event.source_id], rows[event.source_id])
-        for event in events
-    ]
+    return [_map_event(event, in_force[event.source_id], rows[event.source_id]) for event in events]
 
 
 def _find_in_force(session: Session, source_id: int) -> MappingInForce | None:
@@ -61,10 +62,21 @@ def _find_in_force(session: Session, source_id: int) -> MappingInForce | None:
 
 def _map_event(event: ClaimedEvent, mapping: MappingInForce | None, row: Any) -> MappedEvent:
     if mapping is None:
-        problem = Problem("", "no_mapping", "its source has no mapping", "Publish one, then replay the event.")
-        return MappedEvent(event, MappingResult(rejected=problem), None, row.trust, row.integration, row.settings)
+        problem = Problem(
+            "", "no_mapping", "its source has no mapping", "Publish one, then replay the event."
+        )
+        return MappedEvent(
+            event, MappingResult(rejected=problem), None, row.trust, row.integration, row.settings
+        )
     info = EventInfo(event.key, event.kind, event.occurred_at, event.received_at, event.account, row.slug)
-    return MappedEvent(event, mapping.compiled.apply(event.to_map, info), mapping.version_id, row.trust, row.integration, row.settings)
+    return MappedEvent(
+        event,
+        mapping.compiled.apply(event.to_map, info),
+        mapping.version_id,
+        row.trust,
+        row.integration,
+        row.settings,
+    )
 
 
 def settle_unmapped(mapped: MappedEvent) -> SettledEvent | None:
@@ -72,9 +84,25 @@ def settle_unmapped(mapped: MappedEvent) -> SettledEvent | None:
     event, result = mapped.event, mapped.result
     if result.rejected:
         problem = result.rejected
-        letter = LetterError(problem.code, problem.reason, problem.hint, problem.path, problem.field, problem.value, "map")
-        return SettledEvent(event.id, event.token, "dead", error=letter, warnings=mapped.warnings, mapping_version_id=mapped.version_id)
+        letter = LetterError(
+            problem.code, problem.reason, problem.hint, problem.path, problem.field, problem.value, "map"
+        )
+        return SettledEvent(
+            event.id,
+            event.token,
+            "dead",
+            error=letter,
+            warnings=mapped.warnings,
+            mapping_version_id=mapped.version_id,
+        )
     if not result.patches:
         reason = result.ignored or "The mapping made nothing of it."
-        return SettledEvent(event.id, event.token, "ignored", reason, warnings=mapped.warnings, mapping_version_id=mapped.version_id)
+        return SettledEvent(
+            event.id,
+            event.token,
+            "ignored",
+            reason,
+            warnings=mapped.warnings,
+            mapping_version_id=mapped.version_id,
+        )
     return None

@@ -49,8 +49,12 @@ class Delivery(Base):
     received_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     method: Mapped[str] = mapped_column(Text)
     content_type: Mapped[str] = mapped_column(Text, server_default="")
-    headers: Mapped[list[Any]] = mapped_column(server_default="[]")  # [[name, value], ...], the integration's allow-list
-    query: Mapped[list[Any]] = mapped_column(server_default="[]")  # [[name, value], ...] without keys and tokens
+    headers: Mapped[list[Any]] = mapped_column(
+        server_default="[]"
+    )  # [[name, value], ...], the integration's allow-list
+    query: Mapped[list[Any]] = mapped_column(
+        server_default="[]"
+    )  # [[name, value], ...] without keys and tokens
     body: Mapped[bytes] = mapped_column(LargeBinary)
     body_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     state: Mapped[str] = mapped_column(Text, server_default="new")  # new -> done (split) | dead (unreadable)
@@ -130,7 +134,9 @@ class Attempt(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
-    delivery_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("deliveries.id", ondelete="CASCADE"))
+    delivery_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("deliveries.id", ondelete="CASCADE")
+    )
     event_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("events.id", ondelete="CASCADE"))
     audience_id: Mapped[int | None] = mapped_column(BigInteger)
     contact_id: Mapped[int | None] = mapped_column(BigInteger)

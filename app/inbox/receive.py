@@ -84,7 +84,9 @@ class Inbox:
         self._add(_Put(delivery, future))
         return future
 
-    def put_from_loop(self, delivery: NewDelivery, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[Outcome]":
+    def put_from_loop(
+        self, delivery: NewDelivery, loop: asyncio.AbstractEventLoop
+    ) -> "asyncio.Future[Outcome]":
         """For coroutines on `loop`: a whole commit wakes the loop once."""
         future = loop.create_future()
         self._add(_Put(delivery, future, loop))
@@ -161,7 +163,14 @@ class Inbox:
         """One delivery cannot be stored, such as one of a source removed this second: the others still can."""
         if len(group) == 1:
             log.warning("inbox.refused", error=type(error).__name__, sqlstate=error.sqlstate)
-            _answer([(group[0], BusyError("This delivery could not be stored.", "Look for inbox.refused in the log."))])
+            _answer(
+                [
+                    (
+                        group[0],
+                        BusyError("This delivery could not be stored.", "Look for inbox.refused in the log."),
+                    )
+                ]
+            )
             return
         middle = len(group) // 2
         for half in (group[:middle], group[middle:]):
@@ -172,7 +181,9 @@ class Inbox:
 
     def _fail(self, group: Sequence[_Put], error: psycopg.Error, *, is_second_try: bool) -> None:
         """After a lost connection try once on a new one (the keys make that harmless), else tell everybody who waits."""
-        log.warning("inbox.failed", error=type(error).__name__, sqlstate=error.sqlstate, delivery_count=len(group))
+        log.warning(
+            "inbox.failed", error=type(error).__name__, sqlstate=error.sqlstate, delivery_count=len(group)
+        )
         is_lost = self._is_connection_lost()
         was_quick = not self._watchdog.has_cut
         if is_lost:

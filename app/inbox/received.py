@@ -54,7 +54,9 @@ def stored_key(key: DeliveryKey, epoch_seconds: float) -> StoredKey:
     if not key.window_seconds:
         return StoredKey(value)
     bucket = int(epoch_seconds // key.window_seconds)
-    return StoredKey(f"{value}@{bucket}", f"{value}@{bucket - 1}", f"{value}@{bucket + 1}", key.window_seconds)
+    return StoredKey(
+        f"{value}@{bucket}", f"{value}@{bucket - 1}", f"{value}@{bucket + 1}", key.window_seconds
+    )
 
 
 def bounded_key(value: str) -> str:

@@ -118,7 +118,8 @@ def _delivery_terms(choice: Choice) -> tuple[str, dict[str, Any]]:
 def _shared_terms(choice: Choice, row: str) -> tuple[list[str], dict[str, Any]]:
     if choice.is_empty:
         raise InvalidError(
-            "Nothing was chosen for a replay.", "Name events, a delivery, a source, a time, or all that is dead."
+            "Nothing was chosen for a replay.",
+            "Name events, a delivery, a source, a time, or all that is dead.",
         )
     terms: list[str] = []
     values: dict[str, Any] = {}

@@ -197,7 +197,9 @@ def release_events(session: Session, enriched: Sequence[Enriched]) -> set[int]:
     return _run(session, _RELEASE, rows)
 
 
-def renew_lease(session: Session, queue: Queue, token: UUID, ids: Sequence[int], lease_seconds: float) -> set[int]:
+def renew_lease(
+    session: Session, queue: Queue, token: UUID, ids: Sequence[int], lease_seconds: float
+) -> set[int]:
     """Hold on for longer; the ids that are still ours."""
     arguments = {"token": token, "ids": list(ids), "lease": lease_seconds}
     return set(session.scalars(_RENEW[queue], arguments))

@@ -41,14 +41,22 @@ def split_delivery(delivery: ClaimedDelivery, sources: Mapping[int, LoadedSource
     """What one delivery holds. Never raises for what a platform sent."""
     loaded = sources.get(delivery.source_id)
     if loaded is None:
-        return _dead(delivery, LetterError("no_source", "Its source is not there.", "Add the source again.", stage="split"))
+        return _dead(
+            delivery,
+            LetterError("no_source", "Its source is not there.", "Add the source again.", stage="split"),
+        )
     if delivery.attempt_count > LAST_DEATH:
         reason = f"Work on it was cut short {delivery.attempt_count - 1} times."
-        return _dead(delivery, LetterError("poison", reason, "Look at the body; report it with the log.", stage="split"))
+        return _dead(
+            delivery,
+            LetterError("poison", reason, "Look at the body; report it with the log.", stage="split"),
+        )
     try:
         split = loaded.source.split(as_request(delivery), loaded.config)
     except Unreadable as error:
-        letter = LetterError("unreadable", error.reason, error.hint, error.path, value=error.value, stage="split")
+        letter = LetterError(
+            "unreadable", error.reason, error.hint, error.path, value=error.value, stage="split"
+        )
         return _dead(delivery, letter)
     counted = Counter((ignored.kind, ignored.reason) for ignored in split.ignored)
     ignored = tuple((kind, reason, count) for (kind, reason), count in counted.items())

@@ -27,7 +27,9 @@ ON CONFLICT (source_id, key) DO NOTHING RETURNING source_id, key
 """
 INSERT_PLAIN = _INSERT.format(given=_GIVEN.format(types="", names=""), only="")
 INSERT_WINDOWED = _INSERT.format(
-    given=_GIVEN.format(types=", %b::text[], %b::text[], %b::bigint[]", names=", earlier, later, window_seconds"),
+    given=_GIVEN.format(
+        types=", %b::text[], %b::text[], %b::bigint[]", names=", earlier, later, window_seconds"
+    ),
     only="""WHERE NOT EXISTS (
     SELECT FROM deliveries d WHERE d.source_id = g.source_id AND d.key IN (g.earlier, g.later)
     AND d.received_at > now() - g.window_seconds * interval '1 second')""",
@@ -112,7 +114,9 @@ def _first_of_each(group: Sequence[NewDelivery]) -> tuple[list[NewDelivery], lis
     repeats: list[NewDelivery] = []
     for each in group:
         key = each.key
-        is_repeat = any((each.source_id, value) in seen for value in (key.value, key.earlier, key.later) if value)
+        is_repeat = any(
+            (each.source_id, value) in seen for value in (key.value, key.earlier, key.later) if value
+        )
         seen.add((each.source_id, each.key.value))
         (repeats if is_repeat else first).append(each)
     return first, repeats
@@ -150,7 +154,9 @@ def _store_windowed(connection: Connection, rows: Sequence[NewDelivery]) -> list
 def _lock_number(delivery: NewDelivery) -> int:
     """The same for all windows of a key."""
     value = delivery.key.value.rpartition("@")[0]
-    return int.from_bytes(hashlib.sha256(f"{delivery.source_id}:{value}".encode()).digest()[:8], "big", signed=True)
+    return int.from_bytes(
+        hashlib.sha256(f"{delivery.source_id}:{value}".encode()).digest()[:8], "big", signed=True
+    )
 
 
 def _compare(connection: Connection, rows: Sequence[NewDelivery]) -> Mapping[int, Outcome]:

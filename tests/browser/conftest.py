@@ -83,7 +83,7 @@ def console(served, sessions) -> Console:
 def open_page(browser: Browser, console: Console, viewport: dict[str, int]) -> tuple[BrowserContext, Page]:
     context = browser.new_context(viewport=viewport, reduced_motion="reduce")
     context.set_default_timeout(10_000)
-    context.expose_function("violated", lambda what: console.complaints.append(what))  # a builtin will not do
+    context.expose_function("violated", lambda what: console.complaints.append(what))  # noqa: PLW0108 - a builtin will not do
     context.add_init_script(WATCH)
     page = context.new_page()
     page.on("pageerror", lambda error: console.complaints.append(f"script: {error}"))

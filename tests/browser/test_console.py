@@ -89,7 +89,7 @@ def test_a_mapping_is_mended_published_and_rolled_back(page: Page, console: Cons
     )
 
     # Mended: the result beside it follows.
-    mended = good.replace("do: [trim]", "do: [trim, upper]").replace("expect: {email: ana@mail.example, first_name: Ana}", "expect: {first_name: ANA}")
+    mended = good.replace("do: [trim]", "do: [trim, upper]").replace("expect: {email: ana@mail.example, first_name: Ana}", "expect: {email: ana@mail.example, first_name: ANA}")
     editor.fill(mended)
     expect(verdict).to_contain_text("No problems; 1 test passes")
     expect(page.locator("#result tr", has_text="first_name").locator("strong")).to_have_text("ANA")

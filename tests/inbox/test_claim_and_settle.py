@@ -29,7 +29,15 @@ from app.inbox.store import store_deliveries
 from app.lists.models import ListRun
 from integrations.kit.contract import Event, Split
 
-BAD = LetterError("not_an_email", "The address has no @.", "Mend the mapping.", path="data.email", field="email", value="x" * 200, stage="map")
+BAD = LetterError(
+    "not_an_email",
+    "The address has no @.",
+    "Mend the mapping.",
+    path="data.email",
+    field="email",
+    value="x" * 200,
+    stage="map",
+)
 
 
 @pytest.fixture
@@ -85,13 +93,26 @@ def test_a_lease_can_be_renewed_by_its_holder_only(session, claimed):
 def test_a_delivery_splits_into_events_once(session, claimed):
     split = Split((_event("e1"), _event("e2"), _event("e1")))
 
-    assert len(store_events(session, claimed[0], split)) == 2
-    assert store_events(session, claimed[1], split) == []
+    assert len(store_events(session, [(claimed[0], split)])) == 2
+    assert store_events(session, [(claimed[1], split)]) == []
 
 
 def test_nothing_happened_after_it_was_received(session, claimed):
     future = datetime.now(UTC) + timedelta(days=400)
-    store_events(session, claimed[0], Split((_event("e1", occurred_at=future), _event("e2", occurred_at=datetime(2020, 1, 1, tzinfo=UTC)))))
+    store_events(
+        session,
+        [
+            (
+                claimed[0],
+                Split(
+                    (
+                        _event("e1", occurred_at=future),
+                        _event("e2", occurred_at=datetime(2020, 1, 1, tzinfo=UTC)),
+                    )
+                ),
+            )
+        ],
+    )
 
     events = {each.key: each for each in claim_events(session, 10)}
 
@@ -100,7 +121,7 @@ def test_nothing_happened_after_it_was_received(session, claimed):
 
 
 def test_text_that_jsonb_cannot_hold_is_made_safe(session, claimed):
-    store_events(session, claimed[0], Split((Event("e", "k", {"a\x00": ["b\x00", "\ud800"]}),)))
+    store_events(session, [(claimed[0], Split((Event("e", "k", {"a\x00": ["b\x00", "\ud800"]}),)))])
 
     assert claim_events(session, 1)[0].content == {"a\ufffd": ["b\ufffd", "\ufffd"]}
 
@@ -115,13 +136,13 @@ def test_live_events_go_before_those_of_a_list(session, source_id, claimed):
     session.add(run)
     session.flush()
     insert_events(session, source_id, [_event("bulk")], list_run_id=run.id)
-    store_events(session, claimed[0], Split((_event("live"),)))
+    store_events(session, [(claimed[0], Split((_event("live"),)))])
 
     assert [each.key for each in claim_events(session, 10)] == ["live", "bulk"]
 
 
 def test_a_later_try_waits_by_the_databases_clock_and_leaves_a_note(session, claimed):
-    store_events(session, claimed[0], Split((_event("e"),)))
+    store_events(session, [(claimed[0], Split((_event("e"),)))])
     [event] = claim_events(session, 1)
 
     retry_later(session, "events", [Later(event.id, event.token, 3600.0, BAD)])
@@ -133,7 +154,7 @@ def test_a_later_try_waits_by_the_databases_clock_and_leaves_a_note(session, cla
 
 
 def test_a_blocked_event_waits_for_its_source_and_loses_no_tries(session, source_id, claimed):
-    store_events(session, claimed[0], Split((_event("e", needs_enrich=True),)))
+    store_events(session, [(claimed[0], Split((_event("e", needs_enrich=True),)))])
     [event] = claim_events(session, 1)
     retry_later(session, "events", [Later(event.id, event.token, 0.0, BAD, state="blocked")])
     session.execute(text("UPDATE sources SET paused_at = now() WHERE id = :id"), {"id": source_id})
@@ -146,7 +167,7 @@ def test_a_blocked_event_waits_for_its_source_and_loses_no_tries(session, source
 
 
 def test_what_was_fetched_is_kept_and_mapped(session, claimed):
-    store_events(session, claimed[0], Split((_event("e", needs_enrich=True),)))
+    store_events(session, [(claimed[0], Split((_event("e", needs_enrich=True),)))])
     [event] = claim_events(session, 1)
     keep_enriched(session, [Enriched(event.id, event.token, {"email": "fetched@example.test"})])
     retry_later(session, "events", [Later(event.id, event.token, 0.0, BAD)])
@@ -159,11 +180,26 @@ def test_what_was_fetched_is_kept_and_mapped(session, claimed):
 @pytest.fixture
 def dead(session, claimed):
     """One dead delivery, one dead event, one done event."""
-    settle_deliveries(session, [SettledDelivery(claimed[0].id, claimed[0].token, "dead", error=LetterError("unreadable", "not JSON", stage="split"))])
-    store_events(session, claimed[1], Split((_event("bad"), _event("good"))))
-    settle_deliveries(session, [SettledDelivery(claimed[1].id, claimed[1].token, event_count=2, ignored=(("echo", "our own", 3),))])
+    settle_deliveries(
+        session,
+        [
+            SettledDelivery(
+                claimed[0].id,
+                claimed[0].token,
+                "dead",
+                error=LetterError("unreadable", "not JSON", stage="split"),
+            )
+        ],
+    )
+    store_events(session, [(claimed[1], Split((_event("bad"), _event("good"))))])
+    settle_deliveries(
+        session,
+        [SettledDelivery(claimed[1].id, claimed[1].token, event_count=2, ignored=(("echo", "our own", 3),))],
+    )
     bad, good = claim_events(session, 10)
-    settle_events(session, [SettledEvent(bad.id, bad.token, "dead", error=BAD), SettledEvent(good.id, good.token)])
+    settle_events(
+        session, [SettledEvent(bad.id, bad.token, "dead", error=BAD), SettledEvent(good.id, good.token)]
+    )
     session.commit()
     return bad
 
@@ -171,7 +207,10 @@ def dead(session, claimed):
 def test_dead_letters_of_both_kinds_are_in_one_list(session, dead):
     page = list_dead_letters(session)
 
-    assert {(letter.kind, letter.error.code) for letter in page.letters} == {("delivery", "unreadable"), ("event", "not_an_email")}
+    assert {(letter.kind, letter.error.code) for letter in page.letters} == {
+        ("delivery", "unreadable"),
+        ("event", "not_an_email"),
+    }
     assert page.cursor == ""
     assert get_dead_letter(session, f"event:{dead.id}").error.value == "x" * 80
     assert list_dead_letters(session, source="another").letters == ()
@@ -214,14 +253,17 @@ def test_replaying_a_source_takes_its_done_events_too(session, dead):
 def test_replaying_a_delivery_splits_it_again_and_does_its_events_again(session, dead):
     assert replay_deliveries(session, [dead.delivery_id]) == 1
     again = next(each for each in claim_deliveries(session, 10) if each.id == dead.delivery_id)
-    assert store_events(session, again, Split((_event("bad"), _event("good")))) == []
+    assert store_events(session, [(again, Split((_event("bad"), _event("good"))))]) == []
     assert len(claim_events(session, 10)) == 2
 
 
 def test_what_failed_while_it_was_fetched_is_fetched_again(session, claimed):
-    store_events(session, claimed[0], Split((_event("e", needs_enrich=True),)))
+    store_events(session, [(claimed[0], Split((_event("e", needs_enrich=True),)))])
     [event] = claim_events(session, 1)
-    settle_events(session, [SettledEvent(event.id, event.token, "dead", error=LetterError("gone", "gone", stage="enrich"))])
+    settle_events(
+        session,
+        [SettledEvent(event.id, event.token, "dead", error=LetterError("gone", "gone", stage="enrich"))],
+    )
 
     replay_events(session, [event.id])
 
@@ -234,8 +276,15 @@ def test_a_replay_of_nothing_named_is_refused(session):
 
 
 def test_the_outlook_counts_what_waits_and_what_was_given_up(session, dead):
-    session.execute(text("UPDATE deliveries SET received_at = now() - interval '90 seconds' WHERE settled_at IS NULL"))
+    session.execute(
+        text("UPDATE deliveries SET received_at = now() - interval '90 seconds' WHERE settled_at IS NULL")
+    )
     counts = count_inbox(session)
 
-    assert (counts.delivery_pending, counts.delivery_dead, counts.event_pending, counts.event_dead) == (1, 1, 0, 1)
+    assert (counts.delivery_pending, counts.delivery_dead, counts.event_pending, counts.event_dead) == (
+        1,
+        1,
+        0,
+        1,
+    )
     assert 90 <= oldest_pending_seconds(session) < 100
