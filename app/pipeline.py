@@ -18,6 +18,7 @@ from app.core.runtime import Runtime
 from app.inbox.bury import LostLeaseError, bury_delivery, bury_event
 from app.inbox.claim import WHOLE_STATES, ClaimedDelivery, ClaimedEvent, claim_deliveries, claim_events
 from app.inbox.events import store_events
+from app.inbox.forget import forget_events
 from app.inbox.isolate import isolate
 from app.inbox.mapped import MappedEvent, map_events, settle_unmapped
 from app.inbox.settle import SettledEvent, settle_deliveries, settle_events
@@ -99,6 +100,7 @@ def _apply(runtime: Runtime, applied: Applied, batch: Sequence[ClaimedEvent]) ->
         )
         if len(settle_events(session, settled)) != len(settled):
             raise LostLeaseError
+        forget_events(session, [one.id for one in settled if one.reason == SUPPRESSED])
     applied.audience_ids.update(audience_ids)
 
 

@@ -24,6 +24,7 @@ from app.jobs.job import get_connections
 from app.jobs.sync import pull_audience, push_audience
 from app.jobs.waiting import Waiting, list_waiting
 from app.sources.pause import try_paused_sources
+from app.tables import ROOMS
 
 SWEEP_SECONDS = 1.0
 ROUND_SECONDS = 30.0
@@ -41,6 +42,7 @@ log = get_log(__name__)
 
 def run_sweep(settings: Settings) -> None:
     """Sweep until SIGTERM or SIGINT."""
+    assert ROOMS  # their tables are known before the first round
     runtime = Runtime(settings, pool_size=4)
     keep_runtime(runtime)
     is_over = threading.Event()

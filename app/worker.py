@@ -10,12 +10,14 @@ from app.core.beats import Beats
 from app.core.config import Settings
 from app.core.queue import QUEUES, AllowedJob, make_queue, make_redis
 from app.core.runtime import Runtime, keep_runtime
+from app.tables import ROOMS
 
 MAINTENANCE_SECONDS = 60  # RQ's own sweep of its registries; ours does not depend on it
 
 
 def run_worker(settings: Settings, queues: Sequence[str] = QUEUES) -> None:
     """Work until SIGTERM: the running job ends first. `queues` in the order of their urgency."""
+    assert ROOMS  # their tables are known before the first job
     runtime = Runtime(settings, pool_size=4)
     keep_runtime(runtime)
     redis = make_redis(settings.valkey_url, timeout_seconds=None)  # RQ waits on its own clock

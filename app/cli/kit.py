@@ -11,10 +11,12 @@ from rich.table import Table
 
 from app.core.config import load_settings
 from app.core.runtime import Runtime
+from app.tables import ROOMS
 
 
 def open_runtime() -> Runtime:
     """The runtime of this process, from the environment."""
+    assert ROOMS  # their tables are known before the first row
     return Runtime(load_settings())
 
 

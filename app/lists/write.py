@@ -15,6 +15,7 @@ from app.contacts.record import record
 from app.contacts.resolve import resolve
 from app.core.secretbox import SecretBox
 from app.inbox.events import safe_json
+from app.inbox.forget import forget_events
 from app.inbox.models import BULK_LANE
 from app.lists.compare import Compared
 from app.lists.source import ListSource
@@ -81,6 +82,8 @@ def write_rows(  # noqa: PLR0917 - where, for whom, what, as of when
         queue_changes(session, recorded.changed_contact_ids, BULK_LANE)
     by_event = {one.arrival.event_id: one for one in resolved}
     session.execute(_OUTCOMES, {"rows": json.dumps([_outcome(one) for one in resolved])})
+    kept_out = {one.arrival.event_id for one in resolved if is_kept_out(one)}
+    forget_events(session, sorted(event_id for event_id in kept_out if event_id is not None))
     snapshot = [
         {
             "row_key": row.row_key,
@@ -88,6 +91,7 @@ def write_rows(  # noqa: PLR0917 - where, for whom, what, as of when
             "contact_id": by_event[event_ids[_event_key(run_id, row)]].contact_id,
         }
         for row, _ in rows
+        if event_ids[_event_key(run_id, row)] not in kept_out
     ]
     session.execute(_SNAPSHOT, {"source_id": source.id, "run_id": run_id, "rows": safe_json(snapshot)})
     return len(recorded.changed_contact_ids)
@@ -120,11 +124,15 @@ def _event_key(run_id: int, row: Compared) -> str:
     return f"{run_id}:{row.line}:{hashlib.sha256(row.row_key.encode()).hexdigest()[:16]}"
 
 
+def is_kept_out(one: Resolved) -> bool:
+    """The person was erased; nothing of the row is kept, so every run meets it anew."""
+    return one.contact_id is None and one.suppressed
+
+
 def _outcome(one: Resolved) -> dict[str, Any]:
-    is_kept_out = one.contact_id is None and one.suppressed
     return {
         "id": one.arrival.event_id,
         "contact_id": one.contact_id,
-        "state": "ignored" if is_kept_out else "done",
-        "reason": SUPPRESSED if is_kept_out else "",
+        "state": "ignored" if is_kept_out(one) else "done",
+        "reason": SUPPRESSED if is_kept_out(one) else "",
     }

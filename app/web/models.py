@@ -23,7 +23,7 @@ user_roles = Table(
 )
 
 
-class Role(Base, RoleMixin):  # type: ignore[misc]
+class Role(Base, RoleMixin):
     """viewer, editor or admin."""
 
     __tablename__ = "roles"
@@ -34,7 +34,7 @@ class Role(Base, RoleMixin):  # type: ignore[misc]
     permissions: Mapped[Any] = mapped_column(MutableList.as_mutable(AsaList()), nullable=True)
 
 
-class User(Base, UserMixin):  # type: ignore[misc]
+class User(Base, UserMixin):
     """An admin's account."""
 
     __tablename__ = "users"
@@ -46,12 +46,12 @@ class User(Base, UserMixin):  # type: ignore[misc]
     fs_uniquifier: Mapped[str] = mapped_column(Text, unique=True)
     create_datetime: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     update_datetime: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now(), onupdate=func.now())
-    last_login_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    current_login_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    last_login_at: Mapped[datetime | None] = mapped_column(Timestamp)  # type: ignore[assignment]
+    current_login_at: Mapped[datetime | None] = mapped_column(Timestamp)  # type: ignore[assignment]
     last_login_ip: Mapped[str | None] = mapped_column(Text)
     current_login_ip: Mapped[str | None] = mapped_column(Text)
-    login_count: Mapped[int | None] = mapped_column(Integer)
-    roles: Mapped[list[Role]] = relationship(secondary=user_roles, lazy="selectin")
+    login_count: Mapped[int | None] = mapped_column(Integer)  # type: ignore[assignment]
+    roles: Mapped[list[Role]] = relationship(secondary=user_roles, lazy="selectin")  # type: ignore[assignment]
 
 
 class SignInLink(Base):

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.audiences.bootstrap import ensure_simulated_audience
+from app.contacts.erase import erase_contact
 from app.core.runtime import Runtime
 from app.inbox.fetching import enrich_events
 from app.pipeline import apply_events, split_deliveries
@@ -198,3 +199,21 @@ def test_a_lease_that_was_taken_over_commits_nothing(runtime, form, monkeypatch)
         apply_events(runtime)
 
     assert [(0,)] == select(runtime, "SELECT count(*) FROM contacts")
+
+
+def test_an_erased_person_who_knocks_again_leaves_no_trace(runtime, form):
+    deliver_form(runtime, "1", name="Ana López", email="ana@mail.example", newsletter="yes")
+    drain(runtime)
+    with runtime.transaction() as session:
+        [(contact_id,)] = session.execute(text("SELECT id FROM contacts")).all()
+        erase_contact(session, contact_id, runtime.box, "asked")
+
+    deliver_form(runtime, "2", name="Ana López", email="ANA@mail.example", newsletter="yes")
+    drain(runtime)
+
+    assert [("ignored",)] == select(runtime, "SELECT state FROM events ORDER BY id DESC LIMIT 1")
+    assert [] == select(runtime, "SELECT id FROM events WHERE content::text ILIKE '%ana@mail%'")
+    assert [] == select(
+        runtime, "SELECT id FROM deliveries WHERE encode(body, 'escape') ILIKE '%mail.example%'"
+    )
+    assert [(0,)] == select(runtime, "SELECT count(*) FROM contacts WHERE state = 'active'")
