@@ -30,7 +30,9 @@ from app.web.wiring import wire
 
 # SQLAlchemy resolves foreign keys between rooms by name, so that all of them have to be known in a process that writes.
 TABLES = (app.audiences.models, app.contacts.models, app.inbox.models, app.lists.models, app.sources.models)
-FOREIGN_BLUEPRINTS = frozenset({"hooks"})  # platforms call them: no session, no CSRF token, answers of their own
+FOREIGN_BLUEPRINTS = frozenset(
+    {"hooks"}
+)  # platforms call them: no session, no CSRF token, answers of their own
 LARGEST_FORM_BYTES = 1024 * 1024
 IDLE_LIFETIME = timedelta(minutes=30)
 PAGES = (accounts, overview, deliveries, contacts, sources, mapping, dead_letters)

@@ -21,7 +21,12 @@ def main() -> int:
     """Run what is named on the command line, or all; 1 when one of them fails."""
     RESULTS.mkdir(exist_ok=True)
     chosen = sys.argv[1:] or list(BENCHMARKS)
-    report = {"at": datetime.now(UTC).isoformat(), "python": platform.python_version(), "machine": platform.machine(), "results": {}}
+    report = {
+        "at": datetime.now(UTC).isoformat(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "results": {},
+    }
     is_failed = False
     for name in chosen:
         print(f"\n== {name}: {BENCHMARKS[name]}", flush=True)

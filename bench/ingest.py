@@ -81,7 +81,9 @@ def measure(settings: Settings, folder: Path, seconds: float, rounds: int) -> di
     with transaction(make_sessions(engine)) as session:
         added = add_source(session, open_box(settings), "standard_webhooks", "bench", {})
     with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE bench_rows (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body bytea)"))
+        connection.execute(
+            text("CREATE TABLE bench_rows (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body bytea)")
+        )
     runs: dict[int, list[dict]] = {count: [] for count in CONNECTIONS}
     ceilings = []
     with running_web(settings, folder) as (port, process):
@@ -123,12 +125,16 @@ def judge(runs: dict[int, list[dict]], ceilings: list[float], rss_mb: float, sto
 def show(result: dict) -> None:
     rates = result["pgbench_one_row_commits_per_second"]
     print(f"pgbench, one row a commit, {CEILING_CONNECTIONS} clients: {', '.join(map(str, rates))} /s")
-    print(f"{'connections':>12} {'requests/s':>11} {'of pgbench':>11} {'p50 ms':>8} {'p99 ms':>8}   ({result['client']})")
+    print(
+        f"{'connections':>12} {'requests/s':>11} {'of pgbench':>11} {'p50 ms':>8} {'p99 ms':>8}   ({result['client']})"
+    )
     for count, line in result["at"].items():
         print(
             f"{count:>12} {line['requests_per_second']:>11} {line['share_of_pgbench']:>10.0%} {line['p50_ms']:>9} {line['p99_ms']:>8}"
         )
-    print(f"stored {result['stored_count']}, errors {result['errors']}, RSS of a web process {result['rss_mb']} MB")
+    print(
+        f"stored {result['stored_count']}, errors {result['errors']}, RSS of a web process {result['rss_mb']} MB"
+    )
     print("goals: >= 50 % of pgbench at 64, p99 <= 10 ms at 16 and <= 50 ms at 64, RSS <= 300 MB")
 
 
@@ -137,9 +143,16 @@ def running_web(settings: Settings, folder: Path) -> Iterator[tuple[int, psutil.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environ = {**os.environ, "MUSTER_HOME": str(settings.home), "MUSTER_RUN_DIR": str(settings.run_dir), "PORT": str(port)}
+    environ = {
+        **os.environ,
+        "MUSTER_HOME": str(settings.home),
+        "MUSTER_RUN_DIR": str(settings.run_dir),
+        "PORT": str(port),
+    }
     with (folder / "web.log").open("wb") as log:
-        web = subprocess.Popen([sys.executable, "-m", "app.cli.main", "web"], env=environ, stdout=log, stderr=log)
+        web = subprocess.Popen(
+            [sys.executable, "-m", "app.cli.main", "web"], env=environ, stdout=log, stderr=log
+        )
     try:
         wait_for(port, web, folder / "web.log")
         yield port, psutil.Process(web.pid)

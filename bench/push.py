@@ -61,7 +61,14 @@ def measured(name: str, contacts: int, work: Any) -> Phase:
     started = time.perf_counter()
     counts = work()
     seconds = time.perf_counter() - started
-    return Phase(name, round(seconds, 3), counts.call_count, contacts, round(contacts / seconds), round(counts.call_count / max(contacts, 1), 5))
+    return Phase(
+        name,
+        round(seconds, 3),
+        counts.call_count,
+        contacts,
+        round(contacts / seconds),
+        round(counts.call_count / max(contacts, 1), 5),
+    )
 
 
 def free_port() -> int:
@@ -75,7 +82,9 @@ def drained(sessions: sessionmaker[Session], connections: Connections, audience_
     counts = push_audience(sessions, connections, audience_id)
     with transaction(sessions) as session:
         left = session.execute(text("SELECT count(*) FROM changes")).scalar_one()
-        failures = session.execute(text("SELECT error FROM attempts ORDER BY id DESC LIMIT 3")).scalars().all()
+        failures = (
+            session.execute(text("SELECT error FROM attempts ORDER BY id DESC LIMIT 3")).scalars().all()
+        )
     if left:
         raise SystemExit(f"{left} changes are left: {failures} {counts.as_dict()}")
     return counts
@@ -101,10 +110,14 @@ def bench(settings: Settings, count: int, latency_ms: int) -> dict[str, Any]:
         queue_audience(session, audience_id)
     phases.append(measured("unchanged", count, lambda: drained(sessions, connections, audience_id)))
     with transaction(sessions) as session:
-        session.execute(text("UPDATE contacts SET fields = fields || '{\"first_name\": \"Q\"}' WHERE id % 100 = 0"))
+        session.execute(
+            text('UPDATE contacts SET fields = fields || \'{"first_name": "Q"}\' WHERE id % 100 = 0')
+        )
         queue_audience(session, audience_id)
     phases.append(measured("1 % changed", count // 100, lambda: drained(sessions, connections, audience_id)))
-    phases.append(measured("full pull", count, lambda: pull_audience(sessions, connections, audience_id, is_full=True)))
+    phases.append(
+        measured("full pull", count, lambda: pull_audience(sessions, connections, audience_id, is_full=True))
+    )
     connections.close()
     engine.dispose()
     possible = DEFAULT_SLOT_COUNT * BATCH_SIZE / (latency_ms / 1000)
@@ -137,7 +150,9 @@ def main() -> None:
             f"{phase['name']:<12} {phase['seconds']:>8.2f} s {phase['calls']:>5} calls"
             f" {phase['contacts_per_second']:>8}/s {phase['calls_per_contact']:.5f} calls a contact"
         )
-    print(f"share of what 8 x 500 at {asked.latency_ms} ms allow: {found['share_of_possible']:.0%}, RSS {found['rss_mb']} MB")
+    print(
+        f"share of what 8 x 500 at {asked.latency_ms} ms allow: {found['share_of_possible']:.0%}, RSS {found['rss_mb']} MB"
+    )
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 

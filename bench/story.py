@@ -28,14 +28,20 @@ LATERAL (SELECT convert_to(json_build_object('first_name', 'First' || n, 'last_n
   'newsletter', 'yes', 'city', 'Town' || (n %% 50))::text, 'UTF8') AS body) b
 WHERE s.slug = 'bench'
 """
-SECONDS = "SELECT extract(epoch FROM max(settled_at) - min(received_at)), count(*) FROM events WHERE state = 'done'"
+SECONDS = (
+    "SELECT extract(epoch FROM max(settled_at) - min(received_at)), count(*) FROM events WHERE state = 'done'"
+)
 
 
 def fill_and_wait(muster: RunningMuster, events: int) -> float:
     """Put deliveries in the inbox in one commit; events a second until the last is in the customer database."""
     with muster.connect() as connection:
         connection.execute(FILL, (events, events * 9 // 10))
-    wait_until(lambda: muster.select("SELECT count(*) FROM events WHERE settled_at IS NOT NULL") == [(events,)], 180, "all events")
+    wait_until(
+        lambda: muster.select("SELECT count(*) FROM events WHERE settled_at IS NOT NULL") == [(events,)],
+        180,
+        "all events",
+    )
     [(seconds, count)] = muster.select(SECONDS)
     assert count == events
     return events / float(seconds)
@@ -46,7 +52,11 @@ def knock(muster: RunningMuster, hook: str) -> dict[str, Any]:
     requests.post(f"{muster.sim}/_sim/switches", json={"latency_ms": LATENCY_MS}, timeout=10)
     session = requests.Session()
     for number in range(KNOCKS):
-        session.post(hook, data={"email": f"idle{number}@bench.example", "name": "Idle Person", "newsletter": "yes"}, timeout=10)
+        session.post(
+            hook,
+            data={"email": f"idle{number}@bench.example", "name": "Idle Person", "newsletter": "yes"},
+            timeout=10,
+        )
         time.sleep(0.35)
     wait_until(muster.is_drained, 30, "calm")
     contacts = muster.select(
@@ -93,8 +103,12 @@ def main() -> None:
         memory = rss_mb(muster)
     report = {"events_per_second": round(rate), "events": arguments.events, **idle, "rss_mb": memory}
     print(f"door -> customer database, one worker: {rate:,.0f} events/s (goal 2,000)")
-    print(f"idle, door -> customer database: p50 {idle['to_database_ms']['p50']} ms, p99 {idle['to_database_ms']['p99']} ms (goal p50 100)")
-    print(f"idle, door -> Mailchimp at {LATENCY_MS} ms: p50 {idle['to_mailchimp_ms']['p50']} ms, p99 {idle['to_mailchimp_ms']['p99']} ms (goal p50 1000)")
+    print(
+        f"idle, door -> customer database: p50 {idle['to_database_ms']['p50']} ms, p99 {idle['to_database_ms']['p99']} ms (goal p50 100)"
+    )
+    print(
+        f"idle, door -> Mailchimp at {LATENCY_MS} ms: p50 {idle['to_mailchimp_ms']['p50']} ms, p99 {idle['to_mailchimp_ms']['p99']} ms (goal p50 1000)"
+    )
     print(f"largest process: {max(memory.values())} MB RSS (goal 300)")
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=2))

@@ -48,9 +48,7 @@ def people() -> list[dict[str, str]]:
 
 def post(hook: str, person: dict[str, str]) -> None:
     """One form post."""
-    request = urllib.request.Request(
-        hook, json.dumps(person).encode(), {"Content-Type": "application/json"}
-    )
+    request = urllib.request.Request(hook, json.dumps(person).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         answer.read()
 
@@ -78,7 +76,9 @@ def inner_pages(page: Page, root: str, source: str) -> dict[str, str]:
 
 def main() -> None:
     """Post the people, sign in by the link, take the pictures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--hook", required=True, help="the address of a website source")
     parser.add_argument("--link", required=True, help="a one-time link of `muster admin link`")
     parser.add_argument("--out", type=Path, default=OUT)

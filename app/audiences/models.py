@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import UUID as PgUUID
+from sqlalchemy.dialects.postgresql import UUID as PgUUID  # noqa: N811 - both are called UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base
@@ -94,8 +94,12 @@ class Member(Base):
     # subscribed, unsubscribed, cleaned, pending, transactional, archived; "" = never seen there
     status: Mapped[str] = mapped_column(Text, server_default="")
     merge_fields: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
-    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")  # managed tags that are set there
-    pushed_hash: Mapped[str] = mapped_column(Text, server_default="")  # of the last desired state that was written
+    tags: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), server_default="{}"
+    )  # managed tags that are set there
+    pushed_hash: Mapped[str] = mapped_column(
+        Text, server_default=""
+    )  # of the last desired state that was written
     pushed_at: Mapped[datetime | None] = mapped_column(Timestamp)
     last_changed: Mapped[datetime | None] = mapped_column(Timestamp)
     sync_state: Mapped[str] = mapped_column(Text, server_default="ok")
@@ -120,7 +124,9 @@ class Change(Base):
     next_attempt_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     first_failed_at: Mapped[datetime | None] = mapped_column(Timestamp)
     error: Mapped[dict[str, Any] | None]
-    parked_at: Mapped[datetime | None] = mapped_column(Timestamp)  # given up until an admin or a mended account asks again
+    parked_at: Mapped[datetime | None] = mapped_column(
+        Timestamp
+    )  # given up until an admin or a mended account asks again
 
 
 class SyncRun(Base):

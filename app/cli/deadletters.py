@@ -43,7 +43,14 @@ def _say_page(page: DeadLetterPage) -> None:
     print_table(
         ("id", "source", "kind", "given up", "why", "next step"),
         (
-            (letter.name, letter.source, letter.event_kind, f"{letter.settled_at:%Y-%m-%d %H:%M}", letter.error.reason, letter.error.hint)
+            (
+                letter.name,
+                letter.source,
+                letter.event_kind,
+                f"{letter.settled_at:%Y-%m-%d %H:%M}",
+                letter.error.reason,
+                letter.error.hint,
+            )
             for letter in page.letters
         ),
         empty="No dead letters.",
@@ -63,7 +70,12 @@ def show(name: str, as_json: bool) -> None:
 
 
 def _say_letter(letter: DeadLetter) -> None:
-    lines: dict[str, Any] = {"id": letter.name, "source": letter.source, "kind": letter.event_kind, "delivery": letter.delivery_id}
+    lines: dict[str, Any] = {
+        "id": letter.name,
+        "source": letter.source,
+        "kind": letter.event_kind,
+        "delivery": letter.delivery_id,
+    }
     lines |= {"received": letter.received_at, "given up": letter.settled_at, "tries": letter.attempt_count}
     for name, value in {**lines, **letter.error.as_plain()}.items():
         if value not in ("", None):
@@ -94,7 +106,9 @@ def replay(  # noqa: PLR0917 - one parameter an option
     as_json: bool,
 ) -> None:
     """Ask again for dead letters or old events."""
-    choice = Choice(tuple(events), tuple(deliveries), source, since.replace(tzinfo=UTC) if since else None, is_dead)
+    choice = Choice(
+        tuple(events), tuple(deliveries), source, since.replace(tzinfo=UTC) if since else None, is_dead
+    )
     if choice.is_empty:
         raise click.UsageError("Say what to replay: --dead, --source, --event, --delivery or --since.")
     runtime = open_runtime()
@@ -118,4 +132,3 @@ def _ring(runtime: Runtime) -> None:
         ring_now(runtime.redis, "inbox")
     except (RedisError, OSError):
         click.echo("Redis does not answer; the sweep starts the work.", err=True)
-

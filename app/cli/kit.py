@@ -43,7 +43,9 @@ def emit(value: Any, *, as_json: bool, text: str | Callable[[], None] | None = N
         click.echo(text)
 
 
-def print_table(columns: Iterable[str], rows: Iterable[Iterable[Any]], *, empty: str = "Nothing here yet.") -> None:
+def print_table(
+    columns: Iterable[str], rows: Iterable[Iterable[Any]], *, empty: str = "Nothing here yet."
+) -> None:
     """A table for people; `empty` when there are no rows."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:

@@ -92,7 +92,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except OperationalError:
         unreachable = NotRunningError(
-            "The database does not answer.", "Start Muster with `make up`, or check DATABASE_URL, then `muster doctor`."
+            "The database does not answer.",
+            "Start Muster with `make up`, or check DATABASE_URL, then `muster doctor`.",
         )
         say_error(unreachable, as_json=as_json)
         sys.exit(unreachable.exit_code)

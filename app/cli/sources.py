@@ -138,7 +138,16 @@ def _shown(session: Session, source: Source, hook_url: str) -> dict[str, Any]:
 
 
 def _say_source(shown: Mapping[str, Any]) -> None:
-    for name in ("slug", "integration", "label", "hook_url", "is_enabled", "paused_reason", "max_body_bytes", "trust"):
+    for name in (
+        "slug",
+        "integration",
+        "label",
+        "hook_url",
+        "is_enabled",
+        "paused_reason",
+        "max_body_bytes",
+        "trust",
+    ):
         click.echo(f"{name:15} {shown[name] if shown[name] is not None else ''}")
     for name, value in shown["settings"].items():
         click.echo(f"  {name} = {value}")
@@ -159,7 +168,9 @@ def set_settings(slug: str, pairs: tuple[str, ...], as_json: bool) -> None:
     with runtime.transaction() as session:
         given = parse_pairs(pairs, "set")
         update_settings(session, runtime.box, slug, given)
-    emit({"slug": slug, "set": sorted(given)}, as_json=as_json, text=f"{slug}: {', '.join(sorted(given))} set.")
+    emit(
+        {"slug": slug, "set": sorted(given)}, as_json=as_json, text=f"{slug}: {', '.join(sorted(given))} set."
+    )
 
 
 @sources.command()
@@ -167,7 +178,11 @@ def set_settings(slug: str, pairs: tuple[str, ...], as_json: bool) -> None:
 @click.option("--name", help="Which secret; the main one without this.")
 @click.option("--value", help="The new value, where the platform makes it.")
 @click.option(
-    "--grace-hours", default=DAY_SECONDS / 3600, show_default=True, type=click.FloatRange(0), help="How long the old one stays valid."
+    "--grace-hours",
+    default=DAY_SECONDS / 3600,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="How long the old one stays valid.",
 )
 @json_option
 def rotate(slug: str, name: str | None, value: str | None, grace_hours: float, as_json: bool) -> None:
@@ -207,7 +222,11 @@ def enable(slug: str, as_json: bool) -> None:
 def _switch(slug: str, *, is_enabled: bool, as_json: bool) -> None:
     with open_runtime().transaction() as session:
         set_enabled(session, slug, is_enabled=is_enabled)
-    emit({"slug": slug, "is_enabled": is_enabled}, as_json=as_json, text=f"{slug} is {'on' if is_enabled else 'off'}.")
+    emit(
+        {"slug": slug, "is_enabled": is_enabled},
+        as_json=as_json,
+        text=f"{slug} is {'on' if is_enabled else 'off'}.",
+    )
 
 
 @sources.command()

@@ -39,10 +39,24 @@ def _show(view: Overview) -> None:
         click.echo(f"{name + ':':<24}{value}")
     click.echo()
     audiences = (
-        (a.slug, ", ".join(f"{n} {s or 'not there yet'}" for s, n in sorted(a.member_counts.items())), a.failed_count, a.change_count)
+        (
+            a.slug,
+            ", ".join(f"{n} {s or 'not there yet'}" for s, n in sorted(a.member_counts.items())),
+            a.failed_count,
+            a.change_count,
+        )
         for a in view.audiences
     )
-    print_table(("Audience", "Members", "Refused", "To write"), audiences, empty="No audience yet. Next: muster audiences add")
+    print_table(
+        ("Audience", "Members", "Refused", "To write"),
+        audiences,
+        empty="No audience yet. Next: muster audiences add",
+    )
     click.echo()
-    processes = ((b.kind, b.host, b.pid, f"{b.age_seconds:.0f} s ago", "yes" if b.is_alive else "SILENT") for b in view.processes)
-    print_table(("Process", "Host", "Pid", "Seen", "Running"), processes, empty="No process runs. Next: muster up")
+    processes = (
+        (b.kind, b.host, b.pid, f"{b.age_seconds:.0f} s ago", "yes" if b.is_alive else "SILENT")
+        for b in view.processes
+    )
+    print_table(
+        ("Process", "Host", "Pid", "Seen", "Running"), processes, empty="No process runs. Next: muster up"
+    )

@@ -101,6 +101,11 @@ class BellRinger:
             ring_now(self._redis, name, *ids)
         except (RedisError, OSError) as error:
             self._breaker.fail(time.monotonic())
-            log.warning("bell.failed", bell=name, error=type(error).__name__, failure_count=self._breaker.failure_count)
+            log.warning(
+                "bell.failed",
+                bell=name,
+                error=type(error).__name__,
+                failure_count=self._breaker.failure_count,
+            )
         else:
             self._breaker.succeed()

@@ -1,12 +1,12 @@
 """The exception tree. Every message is a sentence for the person who can fix it.
 
-    MusterError
-    ├── ConfigError         a setting is wrong or missing
-    ├── NotRunningError     the database or the queue cannot be reached
-    ├── NotFoundError       no such source, contact, audience, ...
-    ├── ConflictError       somebody else changed it, or it exists already
-    ├── InvalidError        input that breaks a rule; carries problems by field
-    └── BusyError           try again later
+MusterError
+├── ConfigError         a setting is wrong or missing
+├── NotRunningError     the database or the queue cannot be reached
+├── NotFoundError       no such source, contact, audience, ...
+├── ConflictError       somebody else changed it, or it exists already
+├── InvalidError        input that breaks a rule; carries problems by field
+└── BusyError           try again later
 """
 
 from collections.abc import Sequence

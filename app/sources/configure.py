@@ -73,7 +73,9 @@ def add_source(
     kind = integration_of(integration)
     _check_slug(slug)
     checked = check_given(kind, given, is_new=True)
-    source = Source(slug=slug, integration=integration, label=label, settings=checked.plain, **checked.columns)
+    source = Source(
+        slug=slug, integration=integration, label=label, settings=checked.plain, **checked.columns
+    )
     try:
         with session.begin_nested():
             session.add(source)
@@ -85,7 +87,9 @@ def add_source(
     audit(session, actor, "source.add", f"source:{slug}", None, _shown(source, checked))
     primary = primary_setting(kind)
     secret = checked.secret.get(primary.name, "") if primary else ""
-    return AddedSource(slug, hook_path(slug, checked.secret.get(URL_KEY, "")), secret, dict(checked.generated))
+    return AddedSource(
+        slug, hook_path(slug, checked.secret.get(URL_KEY, "")), secret, dict(checked.generated)
+    )
 
 
 def update_settings(
@@ -130,7 +134,9 @@ def rotate_secret(
     until = _expire_secrets(session, source.id, setting.name, grace_seconds)
     _add_secret(session, box, source.id, setting.name, new)
     _bump(session, source)
-    audit(session, actor, "source.rotate", f"source:{slug}", None, {"secret": setting.name, "old_until": until})
+    audit(
+        session, actor, "source.rotate", f"source:{slug}", None, {"secret": setting.name, "old_until": until}
+    )
     key = new if setting.name == URL_KEY else find_secret(session, box, source.id, URL_KEY) or ""
     return RotatedSecret(slug, setting.name, new, hook_path(slug, key), until)
 
@@ -141,7 +147,14 @@ def set_enabled(session: Session, slug: str, *, is_enabled: bool, actor: str = "
     before = _shown(source)
     source.is_enabled = is_enabled
     _bump(session, source)
-    audit(session, actor, "source.enable" if is_enabled else "source.disable", f"source:{slug}", before, _shown(source))
+    audit(
+        session,
+        actor,
+        "source.enable" if is_enabled else "source.disable",
+        f"source:{slug}",
+        before,
+        _shown(source),
+    )
 
 
 def get_source_row(session: Session, slug: str, *, for_update: bool = False) -> Source:
@@ -149,7 +162,9 @@ def get_source_row(session: Session, slug: str, *, for_update: bool = False) -> 
     query = select(Source).where(Source.slug == slug)
     source = session.scalar(query.with_for_update() if for_update else query)
     if source is None:
-        raise NotFoundError(f"There is no source {slug[:80]!r}.", "`muster sources list` shows the ones there are.")
+        raise NotFoundError(
+            f"There is no source {slug[:80]!r}.", "`muster sources list` shows the ones there are."
+        )
     return source
 
 
@@ -211,11 +226,15 @@ def _secret_setting(source: Source, name: str | None) -> Setting:
     if name is None:
         primary = primary_setting(kind)
         if primary is None:
-            raise InvalidError(f"{kind.label} has no secret to rotate.", "`muster sources show` lists its settings.")
+            raise InvalidError(
+                f"{kind.label} has no secret to rotate.", "`muster sources show` lists its settings."
+            )
         return primary
     names = {setting.name: setting for setting in kind.settings if setting.is_secret}
     if name not in names:
-        raise InvalidError(f"{kind.label} has no secret {name[:80]!r}.", f"It has: {', '.join(names) or 'none'}.")
+        raise InvalidError(
+            f"{kind.label} has no secret {name[:80]!r}.", f"It has: {', '.join(names) or 'none'}."
+        )
     return names[name]
 
 
@@ -223,7 +242,10 @@ def _bump(session: Session, source: Source) -> None:
     """Take the next revision, which the web processes look for each second."""
     source.revision = session.execute(select(source_revisions.next_value())).scalar_one()
     source.updated_at = session.execute(select(func.now())).scalar_one()
-    source.paused_at, source.paused_reason = None, None  # what was refused is tried again with what stands now
+    source.paused_at, source.paused_reason = (
+        None,
+        None,
+    )  # what was refused is tried again with what stands now
     session.flush()
 
 

@@ -72,7 +72,9 @@ def publish_preset(session: Session, source: Source, author: str = "") -> Versio
     preset = find_preset(source.integration)
     if preset is None:
         return None
-    return publish_mapping(session, source.id, preset.text, note="The preset of the integration", author=author)
+    return publish_mapping(
+        session, source.id, preset.text, note="The preset of the integration", author=author
+    )
 
 
 def roll_back(session: Session, source_id: int, number: int, author: str = "") -> VersionView:
@@ -90,7 +92,9 @@ def list_versions(session: Session, source_id: int) -> list[VersionView]:
     """Every version, newest first."""
     source = _get_source(session, source_id)
     versions = session.scalars(
-        select(MappingVersion).where(MappingVersion.source_id == source_id).order_by(MappingVersion.number.desc())
+        select(MappingVersion)
+        .where(MappingVersion.source_id == source_id)
+        .order_by(MappingVersion.number.desc())
     )
     return [_view(version, source) for version in versions]
 
@@ -110,7 +114,8 @@ def mapping_in_force(session: Session, source_id: int) -> MappingInForce:
     ).one_or_none()
     if row is None:
         raise NotFoundError(
-            f"The source {source_id} has no mapping.", "Publish one: `muster map publish`, or on the source's mapping page."
+            f"The source {source_id} has no mapping.",
+            "Publish one: `muster map publish`, or on the source's mapping page.",
         )
     return MappingInForce(row.id, row.number, _compile(row.document))
 
@@ -119,7 +124,9 @@ def compiled_mapping(session: Session, version_id: int) -> CompiledMapping:
     """A published version, compiled. Compiled documents are kept; NotFoundError for an unknown version."""
     document = session.scalar(select(MappingVersion.document).where(MappingVersion.id == version_id))
     if document is None:
-        raise NotFoundError(f"There is no mapping version {version_id}.", "List them on the source's mapping page.")
+        raise NotFoundError(
+            f"There is no mapping version {version_id}.", "List them on the source's mapping page."
+        )
     return _compile(document)
 
 
@@ -143,14 +150,19 @@ def _compile(document: str) -> CompiledMapping:
 def _get_source(session: Session, source_id: int) -> Source:
     source = session.get(Source, source_id)
     if source is None:
-        raise NotFoundError(f"There is no source {source_id}.", "`muster sources list` shows the ones there are.")
+        raise NotFoundError(
+            f"There is no source {source_id}.", "`muster sources list` shows the ones there are."
+        )
     return source
 
 
 def _lock_source(session: Session, source_id: int) -> Source:
     """The source, held against other publishers until the transaction ends."""
     source = session.scalar(
-        select(Source).where(Source.id == source_id).with_for_update().execution_options(populate_existing=True)
+        select(Source)
+        .where(Source.id == source_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
     return source or _get_source(session, source_id)
 
@@ -164,7 +176,9 @@ def _get_number(session: Session, source: Source, number: int) -> MappingVersion
         select(MappingVersion).where(MappingVersion.source_id == source.id, MappingVersion.number == number)
     )
     if version is None:
-        raise NotFoundError(f"The mapping of {source.slug} has no version {number}.", "List them on its mapping page.")
+        raise NotFoundError(
+            f"The mapping of {source.slug} has no version {number}.", "List them on its mapping page."
+        )
     return version
 
 

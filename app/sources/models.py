@@ -39,7 +39,9 @@ class Source(Base):
     label: Mapped[str] = mapped_column(Text, server_default="")
     settings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     is_enabled: Mapped[bool] = mapped_column(Boolean, server_default="true")
-    trust: Mapped[int] = mapped_column(Integer, server_default="50")  # survivorship "most_trusted": higher wins
+    trust: Mapped[int] = mapped_column(
+        Integer, server_default="50"
+    )  # survivorship "most_trusted": higher wins
     paused_at: Mapped[datetime | None] = mapped_column(Timestamp)  # enrichment is paused: credentials
     paused_reason: Mapped[str | None] = mapped_column(Text)
     max_body_bytes: Mapped[int] = mapped_column(Integer, server_default="1048576")
@@ -59,7 +61,9 @@ class Secret(Base):
     __tablename__ = "secrets"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    source_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("sources.id", ondelete="CASCADE"), index=True)
+    source_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("sources.id", ondelete="CASCADE"), index=True
+    )
     name: Mapped[str] = mapped_column(Text)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)  # SecretBox, bound to "secret:<source_id>:<name>"
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
@@ -86,7 +90,9 @@ class Rejection(Base):
 
     __tablename__ = "rejections"
 
-    source_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True)
+    source_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True
+    )
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     reason: Mapped[str] = mapped_column(Text, primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger, server_default="0")

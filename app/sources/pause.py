@@ -13,7 +13,9 @@ _PAUSE = text("""
     UPDATE sources SET paused_reason = :reason, paused_at = now() WHERE id = :id AND paused_at IS NULL
     RETURNING slug, paused_reason
 """)
-_UNPAUSE = text(f"UPDATE sources SET paused_at = NULL WHERE paused_at < now() - interval '{PROBE_SECONDS} seconds'")  # noqa: S608 - a number of ours
+_UNPAUSE = text(
+    f"UPDATE sources SET paused_at = NULL WHERE paused_at < now() - interval '{PROBE_SECONDS} seconds'"
+)
 _WAS_PAUSED = text("SELECT paused_reason FROM sources WHERE id = :id FOR UPDATE")
 
 log = get_log(__name__)

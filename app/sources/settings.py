@@ -94,7 +94,9 @@ def check_given(source: Source, given: Mapping[str, str], *, is_new: bool) -> Ch
     return checked
 
 
-def _take(checked: CheckedSettings, known: Mapping[str, Setting], name: str, value: str) -> SettingProblem | None:
+def _take(
+    checked: CheckedSettings, known: Mapping[str, Setting], name: str, value: str
+) -> SettingProblem | None:
     if name in COLUMNS:
         return _take_number(checked, name, value)
     setting = known.get(name)

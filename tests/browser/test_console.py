@@ -59,11 +59,15 @@ def test_from_the_list_to_a_delivery_to_the_person(page: Page, console: Console)
 def test_a_dead_letter_is_replayed(page: Page, console: Console, sessions):
     page.goto(console.url + "/dead-letters")
     expect(page.get_by_text("This is no e-mail address.")).to_be_visible()
-    page.locator("article", has_text="This is no e-mail address.").get_by_role("button", name="Replay").click()
+    page.locator("article", has_text="This is no e-mail address.").get_by_role(
+        "button", name="Replay"
+    ).click()
 
     expect(page.get_by_role("status")).to_contain_text("Replayed")
     with sessions() as session:
-        state = session.execute(text("SELECT state FROM events WHERE id = :id"), {"id": console.ids["dead_event"]}).scalar_one()
+        state = session.execute(
+            text("SELECT state FROM events WHERE id = :id"), {"id": console.ids["dead_event"]}
+        ).scalar_one()
     assert "new" == state
 
 
@@ -89,7 +93,10 @@ def test_a_mapping_is_mended_published_and_rolled_back(page: Page, console: Cons
     )
 
     # Mended: the result beside it follows.
-    mended = good.replace("do: [trim]", "do: [trim, upper]").replace("expect: {email: ana@mail.example, first_name: Ana}", "expect: {email: ana@mail.example, first_name: ANA}")
+    mended = good.replace("do: [trim]", "do: [trim, upper]").replace(
+        "expect: {email: ana@mail.example, first_name: Ana}",
+        "expect: {email: ana@mail.example, first_name: ANA}",
+    )
     editor.fill(mended)
     expect(verdict).to_contain_text("No problems; 1 test passes")
     expect(page.locator("#result tr", has_text="first_name").locator("strong")).to_have_text("ANA")
@@ -116,7 +123,9 @@ def test_two_admins_do_not_overwrite_each_other(page: Page, console: Console, br
     mine = editor.input_value().replace("purpose: newsletter", "purpose: events")
     editor.fill(mine)
     with sessions() as session, session.begin():
-        publish_mapping(session, console.ids["source"], mine.replace("events", "news"), "Faster", "other@office.example")
+        publish_mapping(
+            session, console.ids["source"], mine.replace("events", "news"), "Faster", "other@office.example"
+        )
     page.get_by_label("What changed").fill("Mine")
     expect(page.get_by_role("button", name="Publish")).to_be_enabled()
     page.get_by_role("button", name="Publish").click()
@@ -133,7 +142,9 @@ PATHS = [
 
 
 def width_of(page: Page) -> tuple[int, int]:
-    return tuple(page.evaluate("() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]"))
+    return tuple(
+        page.evaluate("() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    )
 
 
 def test_no_page_scrolls_sideways_on_a_phone(phone: Page, console: Console):
@@ -178,7 +189,11 @@ def test_names_from_outside_are_text_and_nothing_else(page: Page, console: Conso
     wrong = []
     for name, contact_id in ids.items():
         page.goto(f"{console.url}/contacts/{contact_id}")
-        shown = page.locator("table.fields tr", has_text="First name").locator("bdi").first.evaluate("(el) => el.textContent")
+        shown = (
+            page.locator("table.fields tr", has_text="First name")
+            .locator("bdi")
+            .first.evaluate("(el) => el.textContent")
+        )
         if shown != name:
             wrong.append((name, shown))
 

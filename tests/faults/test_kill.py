@@ -141,7 +141,7 @@ def test_nothing_acknowledged_is_lost_and_nobody_is_there_twice(muster):
     )
     wait_until(muster.is_drained, CALM_SECONDS, "calm")
 
-    assert {name: KILLS_EACH for name in VICTIMS} == killed
+    assert dict.fromkeys(VICTIMS, KILLS_EACH) == killed
     assert people == len(ledger.acknowledged)
     stored = dict(muster.select("SELECT key, body_sha256 FROM deliveries WHERE key LIKE 'msg_%'"))
     assert ledger.acknowledged == {key: bytes(digest) for key, digest in stored.items()}

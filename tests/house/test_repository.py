@@ -8,7 +8,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 # These turn a checked mapping into Python of which every word is a literal of ours; tests show that keys cannot escape.
-WRITES_ITS_OWN_CODE = {"mappings/language/generate.py", "mappings/language/strict.py", "mappings/language/frozen.py"}
+WRITES_ITS_OWN_CODE = {
+    "mappings/language/generate.py",
+    "mappings/language/strict.py",
+    "mappings/language/frozen.py",
+}
 
 
 def tracked(*patterns: str) -> list[Path]:

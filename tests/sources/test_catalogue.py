@@ -67,7 +67,11 @@ def test_a_change_that_commits_after_a_later_one_is_not_missed(catalogue, sessio
         slow.execute(text("UPDATE sources SET max_body_bytes = 11 WHERE slug = 'one'"))
         # audit entries are chained, so a whole second change would wait for this one; a bare revision does not
         with transaction(sessions) as quick:
-            quick.execute(text("UPDATE sources SET max_body_bytes = 22, revision = nextval('source_revisions') WHERE slug = 'two'"))
+            quick.execute(
+                text(
+                    "UPDATE sources SET max_body_bytes = 22, revision = nextval('source_revisions') WHERE slug = 'two'"
+                )
+            )
         _eventually(lambda: (two := catalogue.find("two")) and two.max_body_bytes == 22)
         slow.commit()
 
@@ -82,7 +86,9 @@ def test_sources_of_lists_have_no_hook(catalogue, sessions):
     assert catalogue.find("alumni") is None
 
 
-def test_without_the_database_the_snapshot_is_served_and_nobody_is_told_that_a_source_is_unknown(catalogue, home, sessions, box, tmp_path):
+def test_without_the_database_the_snapshot_is_served_and_nobody_is_told_that_a_source_is_unknown(
+    catalogue, home, sessions, box, tmp_path
+):
     with transaction(sessions) as session:
         add_source(session, box, "standard_webhooks", "app", {})
     catalogue.ask_again().result(5)

@@ -33,11 +33,22 @@ def run(settings, sessions, monkeypatch):
 
 
 def test_adding_a_source_answers_address_and_secret(run):
-    added = run(sources, "add", "website", "form", "--set", "thank_you_url=https://www.college.example/thanks", "--json")
+    added = run(
+        sources,
+        "add",
+        "website",
+        "form",
+        "--set",
+        "thank_you_url=https://www.college.example/thanks",
+        "--json",
+    )
 
     assert added["slug"] == "form"
     assert added["hook_url"] == f"https://muster.example.test/hooks/form/{added['secret']}"
-    assert run(sources, "show", "form", "--json")["settings"]["thank_you_url"] == "https://www.college.example/thanks"
+    assert (
+        run(sources, "show", "form", "--json")["settings"]["thank_you_url"]
+        == "https://www.college.example/thanks"
+    )
 
 
 def test_people_see_the_same(run):
@@ -72,8 +83,16 @@ def test_what_cannot_be_is_said_with_the_next_step(run):
 def test_conflicts_and_rejections_are_shown(run, sessions):
     run(sources, "add", "standard_webhooks", "app")
     with transaction(sessions) as session:
-        session.execute(text("INSERT INTO delivery_conflicts (source_id, key, body, body_sha256) VALUES (1, 'msg_1', 'abc', 'x')"))
-        session.execute(text("INSERT INTO rejections (source_id, day, reason, count) VALUES (1, current_date, 'not verified', 3)"))
+        session.execute(
+            text(
+                "INSERT INTO delivery_conflicts (source_id, key, body, body_sha256) VALUES (1, 'msg_1', 'abc', 'x')"
+            )
+        )
+        session.execute(
+            text(
+                "INSERT INTO rejections (source_id, day, reason, count) VALUES (1, current_date, 'not verified', 3)"
+            )
+        )
 
     assert [(row["key"], row["byte_count"]) for row in run(sources, "conflicts", "--json")] == [("msg_1", 3)]
     assert "3 x not verified" in run(sources, "show", "app")

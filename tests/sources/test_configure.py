@@ -87,7 +87,11 @@ def test_a_rotated_key_changes_the_address(session, box):
 
     rotated = rotate_secret(session, box, "form")
 
-    assert rotated.hook_path == f"/hooks/form/{rotated.secret}" == f"/hooks/form/{find_secret(session, box, 1, 'url_key')}"
+    assert (
+        rotated.hook_path
+        == f"/hooks/form/{rotated.secret}"
+        == f"/hooks/form/{find_secret(session, box, 1, 'url_key')}"
+    )
 
 
 def test_a_secret_the_platform_makes_must_be_given(session, box):
@@ -103,7 +107,9 @@ def test_a_secret_the_platform_makes_must_be_given(session, box):
 def test_settings_change_and_a_new_secret_takes_the_place_of_the_old(session, box):
     add_source(session, box, "meta_leads", "meta", {"app_secret": APP_SECRET})
 
-    update_settings(session, box, "meta", {"graph_version": "v26.0", "app_secret": "e" * 32, "max_body_bytes": "2000"})
+    update_settings(
+        session, box, "meta", {"graph_version": "v26.0", "app_secret": "e" * 32, "max_body_bytes": "2000"}
+    )
 
     source = get_source_row(session, "meta")
     assert (source.settings["graph_version"], source.max_body_bytes) == ("v26.0", 2000)
@@ -140,7 +146,9 @@ def test_no_secret_stands_in_the_audit_or_in_the_open(session, box):
 
 def test_the_audit_chain_shows_what_was_altered_or_removed(session):
     for number in range(4):
-        audit(session, "ada", "source.set", "source:app", {"n": number}, {"n": number + 1, "at": "2026-01-01"})
+        audit(
+            session, "ada", "source.set", "source:app", {"n": number}, {"n": number + 1, "at": "2026-01-01"}
+        )
     session.flush()
 
     assert verify_chain(session).is_whole

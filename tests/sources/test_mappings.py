@@ -28,11 +28,16 @@ def source_id(session, box):
 
 
 def test_a_published_document_is_in_force_from_now_on(session, source_id, document):
-    version = publish_mapping(session, source_id, document + "\n# second\n", note="mine", author="ada", based_on=1)
+    version = publish_mapping(
+        session, source_id, document + "\n# second\n", note="mine", author="ada", based_on=1
+    )
 
     assert (version.number, version.is_in_force, version.note, version.author) == (2, True, "mine", "ada")
     assert mapping_in_force(session, source_id).number == 2
-    assert [(each.number, each.is_in_force) for each in list_versions(session, source_id)] == [(2, True), (1, False)]
+    assert [(each.number, each.is_in_force) for each in list_versions(session, source_id)] == [
+        (2, True),
+        (1, False),
+    ]
 
 
 def test_a_document_that_does_not_load_is_refused_with_its_problems(session, source_id):

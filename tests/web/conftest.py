@@ -25,8 +25,12 @@ TOKEN_FIELD = 'name="csrf_token" value="'
 def app(settings: Settings, database_url: str) -> Iterator[Flask]:
     """The application as it is served."""
     app = create_app(replace(settings, public_url="http://127.0.0.1:8080"))
-    with app.app_context():  # the same algorithm at its lowest cost, so that a hundred sign-ins take no minute
-        app.extensions["security"].pwd_context.update(argon2__time_cost=1, argon2__memory_cost=64, argon2__parallelism=1)
+    with (
+        app.app_context()
+    ):  # the same algorithm at its lowest cost, so that a hundred sign-ins take no minute
+        app.extensions["security"].pwd_context.update(
+            argon2__time_cost=1, argon2__memory_cost=64, argon2__parallelism=1
+        )
     yield app
     app.extensions["muster"].runtime.engine.dispose()
 

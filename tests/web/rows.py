@@ -38,8 +38,12 @@ tests:
 """
 
 
-def add_source(session: Session, slug: str = "office-form", label: str = "Office form", document: str = MAPPING) -> Source:
-    source = Source(slug=slug, integration="website", label=label, settings={"redirect": "https://office.example/thanks"})
+def add_source(
+    session: Session, slug: str = "office-form", label: str = "Office form", document: str = MAPPING
+) -> Source:
+    source = Source(
+        slug=slug, integration="website", label=label, settings={"redirect": "https://office.example/thanks"}
+    )
     session.add(source)
     session.flush()
     if document:
@@ -54,14 +58,29 @@ def add_delivery(session: Session, source: Source, key: str, body: bytes, **valu
         method="POST",
         body=body,
         body_sha256=hashlib.sha256(body).digest(),
-        **{"headers": [["user-agent", "Form/1.0"]], "query": [], "content_type": "application/json", "state": "done", "event_count": 1, "settled_at": datetime.now(UTC), **values},
+        **{
+            "headers": [["user-agent", "Form/1.0"]],
+            "query": [],
+            "content_type": "application/json",
+            "state": "done",
+            "event_count": 1,
+            "settled_at": datetime.now(UTC),
+            **values,
+        },
     )
     session.add(delivery)
     session.flush()
     return delivery
 
 
-def add_event(session: Session, source: Source, delivery: Delivery | None, key: str, content: dict[str, Any], **values: Any) -> Event:
+def add_event(
+    session: Session,
+    source: Source,
+    delivery: Delivery | None,
+    key: str,
+    content: dict[str, Any],
+    **values: Any,
+) -> Event:
     event = Event(
         source_id=source.id,
         delivery_id=delivery.id if delivery else None,
@@ -75,27 +94,42 @@ def add_event(session: Session, source: Source, delivery: Delivery | None, key: 
     return event
 
 
-def add_contact(session: Session, source: Source | None = None, event: Event | None = None, **fields: Any) -> Contact:
+def add_contact(
+    session: Session, source: Source | None = None, event: Event | None = None, **fields: Any
+) -> Contact:
     now = datetime.now(UTC)
     contact = Contact(fields=fields, tags=["open-day"])
     session.add(contact)
     session.flush()
     patch = StoredPatch(
-        contact_id=contact.id, event_id=event.id if event else None, source_id=source.id if source else None,
-        occurred_at=now, fields=fields,
+        contact_id=contact.id,
+        event_id=event.id if event else None,
+        source_id=source.id if source else None,
+        occurred_at=now,
+        fields=fields,
     )
     session.add(patch)
     session.flush()
     contact.provenance = {
         name: {
-            "patch_id": patch.id, "event_id": patch.event_id, "source_id": patch.source_id, "occurred_at": now.isoformat(),
+            "patch_id": patch.id,
+            "event_id": patch.event_id,
+            "source_id": patch.source_id,
+            "occurred_at": now.isoformat(),
         }
         for name in fields
     }
     if "email" in fields:
         address = str(fields["email"])
         session.add(
-            Identity(kind="email", match_value=address.lower(), given_value=address, contact_id=contact.id, source_id=patch.source_id, event_id=patch.event_id)
+            Identity(
+                kind="email",
+                match_value=address.lower(),
+                given_value=address,
+                contact_id=contact.id,
+                source_id=patch.source_id,
+                event_id=patch.event_id,
+            )
         )
     session.flush()
     return contact
@@ -104,13 +138,29 @@ def add_contact(session: Session, source: Source | None = None, event: Event | N
 def add_consent(session: Session, contact: Contact, source: Source, event: Event, wording: str) -> None:
     now = datetime.now(UTC)
     evidence = ConsentEvidence(
-        contact_id=contact.id, channel="email", purpose="newsletter", address=str(contact.fields.get("email", "")), verdict="given",
-        wording=wording, method="form", occurred_at=now, source_id=source.id, event_id=event.id,
+        contact_id=contact.id,
+        channel="email",
+        purpose="newsletter",
+        address=str(contact.fields.get("email", "")),
+        verdict="given",
+        wording=wording,
+        method="form",
+        occurred_at=now,
+        source_id=source.id,
+        event_id=event.id,
     )
     session.add(evidence)
     session.flush()
     session.add(
-        Consent(contact_id=contact.id, channel="email", purpose="newsletter", status="given", proof="claimed", evidence_id=evidence.id, decided_at=now)
+        Consent(
+            contact_id=contact.id,
+            channel="email",
+            purpose="newsletter",
+            status="given",
+            proof="claimed",
+            evidence_id=evidence.id,
+            decided_at=now,
+        )
     )
 
 
@@ -118,18 +168,27 @@ def add_audience(session: Session) -> Audience:
     destination = Destination(slug="mailchimp", base_url="http://127.0.0.1:8081/3.0", sealed_key=b"sealed")
     session.add(destination)
     session.flush()
-    audience = Audience(slug="newsletter", destination_id=destination.id, list_id="abc123", label="Newsletter")
+    audience = Audience(
+        slug="newsletter", destination_id=destination.id, list_id="abc123", label="Newsletter"
+    )
     session.add(audience)
     session.flush()
     return audience
 
 
-def add_member(session: Session, audience: Audience, contact: Contact, status: str = "subscribed", **values: Any) -> None:
+def add_member(
+    session: Session, audience: Audience, contact: Contact, status: str = "subscribed", **values: Any
+) -> None:
     address = str(contact.fields.get("email", "somebody@mail.example"))
     session.add(
         Member(
-            audience_id=audience.id, contact_id=contact.id, email_address=address,
-            subscriber_hash=hashlib.md5(address.encode()).hexdigest(), status=status, pushed_at=datetime.now(UTC), **values,
+            audience_id=audience.id,
+            contact_id=contact.id,
+            email_address=address,
+            subscriber_hash=hashlib.md5(address.encode()).hexdigest(),
+            status=status,
+            pushed_at=datetime.now(UTC),
+            **values,
         )
     )
 
@@ -140,25 +199,84 @@ def add_office(session: Session) -> dict[str, int]:
     content = {"email": "ana@mail.example", "first_name": "Ana", "newsletter": "yes"}
     fine = add_delivery(session, source, "form-1", json.dumps(content).encode())
     event = add_event(session, source, fine, "form-1", content)
-    contact = add_contact(session, source, event, email="ana@mail.example", first_name="Ana", last_name="Example")
+    contact = add_contact(
+        session, source, event, email="ana@mail.example", first_name="Ana", last_name="Example"
+    )
     event.contact_id, event.mapping_version_id = contact.id, source.mapping_version_id
     add_consent(session, contact, source, event, "Yes, send me the newsletter.")
     session.add(
-        TimelineEntry(contact_id=contact.id, occurred_at=datetime.now(UTC), kind="event", summary="Filled in the form", source_id=source.id, event_id=event.id)
+        TimelineEntry(
+            contact_id=contact.id,
+            occurred_at=datetime.now(UTC),
+            kind="event",
+            summary="Filled in the form",
+            source_id=source.id,
+            event_id=event.id,
+        )
     )
-    error = {"code": "not_an_email", "reason": "This is no e-mail address.", "hint": "Ask the person.", "field": "email", "path": "email", "value": "ana(at)mail"}
+    error = {
+        "code": "not_an_email",
+        "reason": "This is no e-mail address.",
+        "hint": "Ask the person.",
+        "field": "email",
+        "path": "email",
+        "value": "ana(at)mail",
+    }
     bad = add_delivery(session, source, "form-2", b'{"email": "ana(at)mail"}')
-    dead = add_event(session, source, bad, "form-2", {"email": "ana(at)mail"}, state="dead", reason=error["reason"], error=error)
+    dead = add_event(
+        session,
+        source,
+        bad,
+        "form-2",
+        {"email": "ana(at)mail"},
+        state="dead",
+        reason=error["reason"],
+        error=error,
+    )
     session.add(Attempt(event_id=dead.id, stage="map", error=error))
     unread = add_delivery(
-        session, source, "form-3", b"\xff\xfe\x00nothing", state="dead", event_count=0, content_type="application/octet-stream",
+        session,
+        source,
+        "form-3",
+        b"\xff\xfe\x00nothing",
+        state="dead",
+        event_count=0,
+        content_type="application/octet-stream",
         error={"code": "unreadable", "reason": "The body is no JSON.", "hint": "Check what the form sends."},
     )
-    waiting = add_delivery(session, source, "form-4", b"email=x%40mail.example", state="new", event_count=0, settled_at=None, content_type="application/x-www-form-urlencoded")
-    session.add(Rejection(source_id=source.id, day=datetime.now(UTC).date(), reason="wrong signature", count=3))
+    waiting = add_delivery(
+        session,
+        source,
+        "form-4",
+        b"email=x%40mail.example",
+        state="new",
+        event_count=0,
+        settled_at=None,
+        content_type="application/x-www-form-urlencoded",
+    )
+    session.add(
+        Rejection(source_id=source.id, day=datetime.now(UTC).date(), reason="wrong signature", count=3)
+    )
     audience = add_audience(session)
     add_member(session, audience, contact)
     session.add(Heartbeat(name="worker@host:1", kind="worker", host="host", pid=1, beat_at=datetime.now(UTC)))
-    session.add(Heartbeat(name="web@host:2", kind="web", host="host", pid=2, beat_at=datetime.now(UTC) - timedelta(minutes=5)))
+    session.add(
+        Heartbeat(
+            name="web@host:2",
+            kind="web",
+            host="host",
+            pid=2,
+            beat_at=datetime.now(UTC) - timedelta(minutes=5),
+        )
+    )
     session.flush()
-    return {"fine": fine.id, "dead_event": dead.id, "bad": bad.id, "unread": unread.id, "waiting": waiting.id, "contact": contact.id, "event": event.id, "source": source.id}
+    return {
+        "fine": fine.id,
+        "dead_event": dead.id,
+        "bad": bad.id,
+        "unread": unread.id,
+        "waiting": waiting.id,
+        "contact": contact.id,
+        "event": event.id,
+        "source": source.id,
+    }

@@ -11,7 +11,16 @@ from tests.web.rows import add_office
 ARGUMENTS = {
     "delivery_id": "fine", "event_id": "event", "contact_id": "contact", "letter_id": "dead_event",
 }  # fmt: skip
-FIXED = {"kind": "event", "slug": "office-form", "number": "1", "old": "1", "new": "1", "token": "nothing", "filename": "console.css", "rest": "office-form"}
+FIXED = {
+    "kind": "event",
+    "slug": "office-form",
+    "number": "1",
+    "old": "1",
+    "new": "1",
+    "token": "nothing",
+    "filename": "console.css",
+    "rest": "office-form",
+}
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 HOOKS = "hooks"
 
@@ -28,7 +37,9 @@ def path_of(rule: Rule, ids: dict[str, int]) -> str:
 
 
 def test_every_route_declares_its_access(app: Flask):
-    undeclared = [rule.endpoint for rule in app.url_map.iter_rules() if access_of(app, rule.endpoint) not in RANK]
+    undeclared = [
+        rule.endpoint for rule in app.url_map.iter_rules() if access_of(app, rule.endpoint) not in RANK
+    ]
 
     assert [] == undeclared
 
@@ -73,7 +84,9 @@ def test_a_visitor_gets_no_further_than_the_sign_in_page(app: Flask, session, vi
         for method in sorted((rule.methods or set()) & {"GET", *UNSAFE}):
             path = path_of(rule, ids)
             answer = visitor.get(path) if method == "GET" else visitor.post(path, page="/sign-in")
-            is_kept_out = answer.status_code == 401 or (method == "GET" and answer.location.startswith("/sign-in"))
+            is_kept_out = answer.status_code == 401 or (
+                method == "GET" and answer.location.startswith("/sign-in")
+            )
             if not is_kept_out:
                 wrong.append((method, path, answer.status_code))
 
@@ -97,7 +110,9 @@ def test_an_undeclared_route_is_closed(app: Flask, admin: Person):
     {},  # no token
     {"X-CSRFToken": "made-up"},
 ])  # fmt: skip
-def test_no_change_without_the_token_of_the_session(app: Flask, session, admin: Person, headers: dict[str, str]):
+def test_no_change_without_the_token_of_the_session(
+    app: Flask, session, admin: Person, headers: dict[str, str]
+):
     ids = add_office(session)
     session.commit()
     accepted = []
@@ -147,5 +162,7 @@ def test_reading_changes_nothing(app: Flask, session, admin: Person):
             admin.get(path_of(rule, ids))
 
     after = session.connection().exec_driver_sql("SELECT count(*), max(revision) FROM sources").one()
-    dead = session.connection().exec_driver_sql("SELECT count(*) FROM events WHERE state = 'dead'").scalar_one()
+    dead = (
+        session.connection().exec_driver_sql("SELECT count(*) FROM events WHERE state = 'dead'").scalar_one()
+    )
     assert (tuple(before), 1) == (tuple(after), dead)

@@ -40,7 +40,9 @@ def test_the_first_link_works_once(app: Flask, visitor: Person, first_link: str)
     assert 410 == again.status_code
 
 
-def test_a_second_first_link_dies_when_there_is_an_admin(app: Flask, visitor: Person, session, first_link: str):
+def test_a_second_first_link_dies_when_there_is_an_admin(
+    app: Flask, visitor: Person, session, first_link: str
+):
     other = first_admin_link(session, "")
     session.commit()
     accept(visitor, first_link)
@@ -122,7 +124,9 @@ def test_passwords_are_kept_as_argon2id(app: Flask, engine: Engine):
     ("nobody@office.example", PASSWORD),
     ("", ""),
 ])  # fmt: skip
-def test_a_wrong_sign_in_says_the_same_whatever_was_wrong(app: Flask, visitor: Person, email: str, password: str):
+def test_a_wrong_sign_in_says_the_same_whatever_was_wrong(
+    app: Flask, visitor: Person, email: str, password: str
+):
     add_account(app, "viewer@office.example", "viewer")
 
     answer = visitor.post("/sign-in", page="/sign-in", data={"email": email, "password": password})
@@ -136,7 +140,9 @@ def test_a_disabled_account_does_not_sign_in(app: Flask, visitor: Person, engine
     add_account(app, "viewer@office.example", "viewer")
     run_sql(engine, "UPDATE users SET active = false")
 
-    answer = visitor.post("/sign-in", page="/sign-in", data={"email": "viewer@office.example", "password": PASSWORD})
+    answer = visitor.post(
+        "/sign-in", page="/sign-in", data={"email": "viewer@office.example", "password": PASSWORD}
+    )
 
     assert 401 == answer.status_code
 
@@ -189,7 +195,9 @@ def test_a_cookie_from_before_signing_in_opens_nothing_afterwards(app: Flask, vi
     token = token_of(visitor.get("/sign-in").text)
     planted = visitor.client.get_cookie("muster")
     assert planted is not None
-    visitor.client.post("/sign-in", data={"csrf_token": token, "email": "viewer@office.example", "password": PASSWORD})
+    visitor.client.post(
+        "/sign-in", data={"csrf_token": token, "email": "viewer@office.example", "password": PASSWORD}
+    )
 
     attacker = app.test_client()
     attacker.set_cookie("muster", planted.value)
@@ -246,7 +254,9 @@ def test_signing_in_leads_back_to_the_page_that_was_asked_for(app: Flask, visito
     add_account(app, "viewer@office.example", "viewer")
     asked = visitor.get("/deliveries?state=dead")
 
-    answer = visitor.post(asked.location, page=asked.location, data={"email": "viewer@office.example", "password": PASSWORD})
+    answer = visitor.post(
+        asked.location, page=asked.location, data={"email": "viewer@office.example", "password": PASSWORD}
+    )
 
     assert "/deliveries?state=dead" == answer.location
 
@@ -262,4 +272,6 @@ def test_redirect_texts_of_the_corpus_lead_nowhere_else(app: Flask, shared):
         led = [local_path(str(json.loads(line).get("text", ""))) for line in lines]
 
     assert led
-    assert [] == [path for path in led if urlsplit(path).netloc or urlsplit(path).scheme or not path.startswith("/")]
+    assert [] == [
+        path for path in led if urlsplit(path).netloc or urlsplit(path).scheme or not path.startswith("/")
+    ]

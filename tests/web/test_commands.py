@@ -32,7 +32,9 @@ def test_the_printed_link_makes_the_first_admin(visitor: Person):
     printed = run(admin_command, "link").output.strip()
 
     path = "/first-admin/" + printed.rpartition("/")[2]
-    answer = visitor.post(path, page=path, data={"email": "ana@office.example", "password": "a long walk in the hills"})
+    answer = visitor.post(
+        path, page=path, data={"email": "ana@office.example", "password": "a long walk in the hills"}
+    )
 
     assert 302 == answer.status_code
 

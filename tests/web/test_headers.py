@@ -111,7 +111,10 @@ def test_same_origin_is_decided_by_what_the_browser_says(fetch_site, origin, exp
     assert expected == is_same_origin(fetch_site, origin, "muster.example")
 
 
-@pytest.mark.parametrize(("path", "status"), [("/no/such/page", 404), ("/deliveries/999999999999999999999", 404), ("/sources/%00", 404)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/no/such/page", 404), ("/deliveries/999999999999999999999", 404), ("/sources/%00", 404)],
+)
 def test_errors_are_calm_and_tell_nothing(admin: Person, path: str, status: int):
     answer = admin.get(path)
 

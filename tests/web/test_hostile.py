@@ -17,7 +17,9 @@ OWN = [
 
 def corpus(folder: Path, name: str) -> list[str]:
     lines = (folder / "corpora" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    texts = [text for line in lines for text in [json.loads(line).get("text")] if isinstance(text, str) and text]
+    texts = [
+        text for line in lines for text in [json.loads(line).get("text")] if isinstance(text, str) and text
+    ]
     # PostgreSQL stores neither NUL nor half of a surrogate pair; the door keeps those bytes, split leaves them out.
     return [text for text in texts if "\0" not in text and text.encode("utf-8", "ignore").decode() == text]
 
@@ -56,14 +58,26 @@ def test_hostile_texts_of_the_corpora_are_text(viewer: Person, session, shared: 
 def test_hostile_bodies_keys_and_reasons_are_text(viewer: Person, session, text: str):
     source = add_source(session, label=text)
     body = text.encode()
-    delivery = add_delivery(session, source, text, body, content_type="text/html", headers=[["x-note", text]], query=[["q", text]])
+    delivery = add_delivery(
+        session, source, text, body, content_type="text/html", headers=[["x-note", text]], query=[["q", text]]
+    )
     error = {"code": "x", "reason": text, "hint": text, "path": text, "value": text, "field": text}
-    add_event(session, source, delivery, text, {"a": text}, state="dead", reason=text, error=error, warnings=[error])
+    add_event(
+        session, source, delivery, text, {"a": text}, state="dead", reason=text, error=error, warnings=[error]
+    )
     session.commit()
 
-    pages = [viewer.get(path).text for path in (f"/deliveries/{delivery.id}", "/deliveries", "/dead-letters", "/sources", "/")]
+    pages = [
+        viewer.get(path).text
+        for path in (f"/deliveries/{delivery.id}", "/deliveries", "/dead-letters", "/sources", "/")
+    ]
 
-    strange = [tag for page in pages for tag in Dom(page).tags if tag in {"iframe", "img" if "<img" in text else "object", "style"}]
+    strange = [
+        tag
+        for page in pages
+        for tag in Dom(page).tags
+        if tag in {"iframe", "img" if "<img" in text else "object", "style"}
+    ]
     scripts = [Dom(page).tags.count("script") for page in pages]
     brand_images = ["img"] * len(pages) if "<img" in text else []
     assert brand_images == strange
@@ -80,7 +94,14 @@ def test_sql_in_every_filter_finds_nothing_and_breaks_nothing(viewer: Person, se
     answers = []
 
     for text in corpus(shared, "sqli")[::10]:
-        for path, name in (("/deliveries", "q"), ("/deliveries", "source"), ("/deliveries", "state"), ("/deliveries", "before"), ("/contacts", "q"), ("/dead-letters", "source")):
+        for path, name in (
+            ("/deliveries", "q"),
+            ("/deliveries", "source"),
+            ("/deliveries", "state"),
+            ("/deliveries", "before"),
+            ("/contacts", "q"),
+            ("/dead-letters", "source"),
+        ):
             answers.append((path, viewer.get(path, query_string={name: text}).status_code, text))
 
     assert len(answers) > 100

@@ -18,7 +18,9 @@ def office(session) -> dict[str, int]:
 
 
 def test_an_empty_muster_says_what_to_do_first(viewer: Person):
-    pages = {path: viewer.get(path).text for path in ("/", "/deliveries", "/contacts", "/sources", "/dead-letters")}
+    pages = {
+        path: viewer.get(path).text for path in ("/", "/deliveries", "/contacts", "/sources", "/dead-letters")
+    }
 
     assert "muster sources add website" in pages["/"]
     assert "Nothing has arrived yet" in pages["/deliveries"]
@@ -66,7 +68,9 @@ def test_the_overview_counts_once_for_many_watchers():
 def test_deliveries_are_found_by_source_state_and_key(viewer: Person, office, query: str, expected: set[str]):
     page = viewer.get(f"/deliveries?{query}").text
 
-    shown = {name for name in ("fine", "bad", "unread", "waiting") if f'href="/deliveries/{office[name]}"' in page}
+    shown = {
+        name for name in ("fine", "bad", "unread", "waiting") if f'href="/deliveries/{office[name]}"' in page
+    }
     if query == "before=0":  # 0 asks for the newest
         expected = {"fine", "bad", "unread", "waiting"}
     assert expected == shown
@@ -113,8 +117,12 @@ def test_an_editor_replays_a_dead_letter(editor: Person, office, engine: Engine)
     answer = editor.post(f"/dead-letters/event/{office['dead_event']}/replay")
 
     assert 302 == answer.status_code
-    assert [("new", None)] == run_sql(engine, "SELECT state, settled_at FROM events WHERE id = :id", id=office["dead_event"])
-    assert [("event.replay", "editor@office.example")] == run_sql(engine, "SELECT action, actor FROM audit_entries ORDER BY id DESC LIMIT 1")
+    assert [("new", None)] == run_sql(
+        engine, "SELECT state, settled_at FROM events WHERE id = :id", id=office["dead_event"]
+    )
+    assert [("event.replay", "editor@office.example")] == run_sql(
+        engine, "SELECT action, actor FROM audit_entries ORDER BY id DESC LIMIT 1"
+    )
 
 
 def test_an_editor_replays_a_delivery(editor: Person, office, engine: Engine):
@@ -138,7 +146,10 @@ def test_an_event_of_another_delivery_is_not_replayed(editor: Person, office, en
 
 
 def test_a_viewer_sees_no_buttons(viewer: Person, office):
-    pages = [viewer.get(path).text for path in ("/dead-letters", f"/deliveries/{office['bad']}", "/sources/office-form")]
+    pages = [
+        viewer.get(path).text
+        for path in ("/dead-letters", f"/deliveries/{office['bad']}", "/sources/office-form")
+    ]
 
     assert not any("Replay</button>" in page or "Switch off" in page for page in pages)
 
@@ -192,11 +203,15 @@ def test_a_source_page_counts_what_was_turned_away(viewer: Person, office):
     assert "/hooks/office-form" in page
 
 
-CHANGED = MAPPING.replace("do: [trim]", "do: [trim, lower]").replace("first_name: Ana}\n", "first_name: ana}\n")
+CHANGED = MAPPING.replace("do: [trim]", "do: [trim, lower]").replace(
+    "first_name: Ana}\n", "first_name: ana}\n"
+)
 
 
 def publish(person: Person, document: str, note: str = "Lower case", base: int = 1):
-    return person.post("/sources/office-form/mapping", data={"document": document, "note": note, "base": str(base)})
+    return person.post(
+        "/sources/office-form/mapping", data={"document": document, "note": note, "base": str(base)}
+    )
 
 
 def test_the_mapping_page_shows_the_result_on_a_stored_event(viewer: Person, office):
@@ -210,16 +225,23 @@ def test_the_mapping_page_shows_the_result_on_a_stored_event(viewer: Person, off
 def test_the_check_names_problems_at_their_line(editor: Person, office):
     broken = MAPPING.replace("to: email\n", "to: emial\n").replace("[trim]", "[trimm]")
 
-    answer = editor.post("/sources/office-form/mapping/check", data={"document": broken, "event": str(office["event"])})
+    answer = editor.post(
+        "/sources/office-form/mapping/check", data={"document": broken, "event": str(office["event"])}
+    )
 
     lines = [number for number in range(1, 30) if f'data-line="{number}"' in answer.text]
     assert 200 == answer.status_code
-    assert [broken.splitlines().index("  - to: emial") + 1, broken.splitlines().index("    do: [trimm]") + 1] == lines
+    assert [
+        broken.splitlines().index("  - to: emial") + 1,
+        broken.splitlines().index("    do: [trimm]") + 1,
+    ] == lines
     assert 'data-verdict="bad"' in answer.text
 
 
 def test_the_check_runs_the_tests_inside(editor: Person, office):
-    broken = MAPPING.replace("expect: {email: ana@mail.example, first_name: Ana}", "expect: {first_name: Ben}")
+    broken = MAPPING.replace(
+        "expect: {email: ana@mail.example, first_name: Ana}", "expect: {first_name: Ben}"
+    )
 
     answer = editor.post("/sources/office-form/mapping/check", data={"document": broken, "event": ""})
 
@@ -227,7 +249,9 @@ def test_the_check_runs_the_tests_inside(editor: Person, office):
     assert "a person" in answer.text
 
 
-@pytest.mark.parametrize("document", ["", "a: [", "x" * 5000, "- 1\n- 2", "&a [*a]", "\x00", "mapping: x\n" * 3, "{" * 500])
+@pytest.mark.parametrize(
+    "document", ["", "a: [", "x" * 5000, "- 1\n- 2", "&a [*a]", "\x00", "mapping: x\n" * 3, "{" * 500]
+)
 def test_the_check_survives_any_text(editor: Person, office, document: str):
     answer = editor.post("/sources/office-form/mapping/check", data={"document": document, "event": "x"})
 
@@ -239,7 +263,9 @@ def test_the_check_of_another_sources_event_shows_nothing(editor: Person, office
     other = add_source(session, "other-form", "Other form")
     session.commit()
 
-    answer = editor.post(f"/sources/{other.slug}/mapping/check", data={"document": MAPPING, "event": str(office["event"])})
+    answer = editor.post(
+        f"/sources/{other.slug}/mapping/check", data={"document": MAPPING, "event": str(office["event"])}
+    )
 
     assert "ana@mail.example" not in answer.text
 
@@ -279,7 +305,8 @@ def test_going_back_publishes_the_old_text_as_a_new_version(editor: Person, offi
     editor.post("/sources/office-form/mapping/versions/1/roll-back")
 
     assert [(3, MAPPING)] == run_sql(
-        engine, "SELECT v.number, v.document FROM mapping_versions v JOIN sources s ON s.mapping_version_id = v.id"
+        engine,
+        "SELECT v.number, v.document FROM mapping_versions v JOIN sources s ON s.mapping_version_id = v.id",
     )
 
 
@@ -294,7 +321,8 @@ def test_versions_are_compared_line_by_line(editor: Person, office):
 
 def test_a_missing_version_is_not_found(viewer: Person, office):
     assert [404, 404] == [
-        viewer.get(path).status_code for path in ("/sources/office-form/mapping/versions/9", "/sources/office-form/mapping/compare/1/9")
+        viewer.get(path).status_code
+        for path in ("/sources/office-form/mapping/versions/9", "/sources/office-form/mapping/compare/1/9")
     ]
 
 
@@ -303,7 +331,15 @@ def test_a_delivery_of_many_events_shows_the_given_up_ones_first(viewer: Person,
     delivery = add_delivery(session, source, "batch", json.dumps([]).encode(), event_count=250)
     for number in range(250):
         state = "dead" if number == 249 else "done"
-        add_event(session, source, delivery, f"e{number}", {}, state=state, reason="No address." if state == "dead" else "")
+        add_event(
+            session,
+            source,
+            delivery,
+            f"e{number}",
+            {},
+            state=state,
+            reason="No address." if state == "dead" else "",
+        )
     session.commit()
 
     page = viewer.get(f"/deliveries/{delivery.id}").text
