@@ -13,9 +13,7 @@ _PAUSE = text("""
     UPDATE sources SET paused_reason = :reason, paused_at = now() WHERE id = :id AND paused_at IS NULL
     RETURNING slug, paused_reason
 """)
-_UNPAUSE = text(
-    f"UPDATE sources SET paused_at = NULL WHERE paused_at < now() - interval '{PROBE_SECONDS} seconds'"
-)
+_UNPAUSE = text("UPDATE sources SET paused_at = NULL WHERE paused_at < now() - make_interval(secs => :age)")
 _WAS_PAUSED = text("SELECT paused_reason FROM sources WHERE id = :id FOR UPDATE")
 
 log = get_log(__name__)
@@ -33,4 +31,4 @@ def pause_source(session: Session, source_id: int, reason: str) -> None:
 
 def try_paused_sources(session: Session) -> None:
     """Let sources that have been paused for a while try again; the first refusal pauses them anew, without an alert."""
-    session.execute(_UNPAUSE)
+    session.execute(_UNPAUSE, {"age": PROBE_SECONDS})
