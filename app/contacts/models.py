@@ -1,4 +1,7 @@
-"""The customer database: contacts derived from kept patches, identities, consents, timeline, merges."""
+"""The customer database: contacts derived from kept patches, identities, consents, timeline, merges.
+
+Of the foreign keys only those to contacts are checked by PostgreSQL, see docs/decisions/0004-foreign-keys-on-hot-tables.md.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -57,10 +60,10 @@ class StoredPatch(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, IdentityColumn(), primary_key=True)
     contact_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("contacts.id"))
-    event_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("events.id"))  # NULL = an admin's edit
+    event_id: Mapped[int | None] = mapped_column(BigInteger)  # NULL = an admin's edit
     ordinal: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    source_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("sources.id"))
-    mapping_version_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("mapping_versions.id"))
+    source_id: Mapped[int | None] = mapped_column(BigInteger)
+    mapping_version_id: Mapped[int | None] = mapped_column(BigInteger)
     trust: Mapped[int] = mapped_column(Integer, server_default="50")  # of the source then; 100 = an admin's edit
     occurred_at: Mapped[datetime] = mapped_column(Timestamp)
     received_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
@@ -88,7 +91,7 @@ class Identity(Base):
     # False for role addresses, sentinel values and whatever else must never find a person
     is_matching: Mapped[bool] = mapped_column(server_default="true")
     contact_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("contacts.id"))
-    source_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("sources.id"))
+    source_id: Mapped[int | None] = mapped_column(BigInteger)
     event_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 
@@ -116,8 +119,8 @@ class ConsentEvidence(Base):
     method: Mapped[str] = mapped_column(Text, server_default="")
     occurred_at: Mapped[datetime] = mapped_column(Timestamp)
     received_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
-    source_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("sources.id"))
-    event_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("events.id"))
+    source_id: Mapped[int | None] = mapped_column(BigInteger)
+    event_id: Mapped[int | None] = mapped_column(BigInteger)
     ordinal: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     actor: Mapped[str] = mapped_column(Text, server_default="")  # an admin or "mailchimp" where there is no event
 
@@ -152,8 +155,8 @@ class TimelineEntry(Base):
     summary: Mapped[str] = mapped_column(Text)
     detail: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     is_private: Mapped[bool] = mapped_column(server_default="false")
-    source_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("sources.id"))
-    event_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("events.id"))
+    source_id: Mapped[int | None] = mapped_column(BigInteger)
+    event_id: Mapped[int | None] = mapped_column(BigInteger)
     ordinal: Mapped[int] = mapped_column(SmallInteger, server_default="0")
 
 

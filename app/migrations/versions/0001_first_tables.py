@@ -242,7 +242,6 @@ def upgrade() -> None:
     sa.Column('event_id', sa.BigInteger(), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.ForeignKeyConstraint(['contact_id'], ['contacts.id'], name=op.f('fk_identities_contact_id')),
-    sa.ForeignKeyConstraint(['source_id'], ['sources.id'], name=op.f('fk_identities_source_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_identities')),
     sa.UniqueConstraint('kind', 'scope', 'match_value', 'contact_id', name=op.f('uq_identities_kind_scope_match_value_contact_id'))
     )
@@ -468,8 +467,6 @@ def upgrade() -> None:
     sa.CheckConstraint("proof in ('claimed', 'confirmed')", name=op.f('ck_consent_evidence_proof')),
     sa.CheckConstraint("verdict in ('given', 'withdrawn')", name=op.f('ck_consent_evidence_verdict')),
     sa.ForeignKeyConstraint(['contact_id'], ['contacts.id'], name=op.f('fk_consent_evidence_contact_id')),
-    sa.ForeignKeyConstraint(['event_id'], ['events.id'], name=op.f('fk_consent_evidence_event_id')),
-    sa.ForeignKeyConstraint(['source_id'], ['sources.id'], name=op.f('fk_consent_evidence_source_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_consent_evidence')),
     sa.UniqueConstraint('event_id', 'ordinal', name=op.f('uq_consent_evidence_event_id_ordinal'))
     )
@@ -490,9 +487,6 @@ def upgrade() -> None:
     sa.Column('tags_added', postgresql.ARRAY(sa.Text()), server_default='{}', nullable=False),
     sa.Column('tags_removed', postgresql.ARRAY(sa.Text()), server_default='{}', nullable=False),
     sa.ForeignKeyConstraint(['contact_id'], ['contacts.id'], name=op.f('fk_contact_patches_contact_id')),
-    sa.ForeignKeyConstraint(['event_id'], ['events.id'], name=op.f('fk_contact_patches_event_id')),
-    sa.ForeignKeyConstraint(['mapping_version_id'], ['mapping_versions.id'], name=op.f('fk_contact_patches_mapping_version_id')),
-    sa.ForeignKeyConstraint(['source_id'], ['sources.id'], name=op.f('fk_contact_patches_source_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_contact_patches')),
     sa.UniqueConstraint('event_id', 'ordinal', name=op.f('uq_contact_patches_event_id_ordinal'))
     )
@@ -509,8 +503,6 @@ def upgrade() -> None:
     sa.Column('event_id', sa.BigInteger(), nullable=True),
     sa.Column('ordinal', sa.SmallInteger(), server_default='0', nullable=False),
     sa.ForeignKeyConstraint(['contact_id'], ['contacts.id'], name=op.f('fk_timeline_entries_contact_id')),
-    sa.ForeignKeyConstraint(['event_id'], ['events.id'], name=op.f('fk_timeline_entries_event_id')),
-    sa.ForeignKeyConstraint(['source_id'], ['sources.id'], name=op.f('fk_timeline_entries_source_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_timeline_entries')),
     sa.UniqueConstraint('event_id', 'ordinal', name=op.f('uq_timeline_entries_event_id_ordinal'))
     )
