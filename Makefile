@@ -9,6 +9,9 @@ export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 # Starts are quick only with compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 export UV_COMPILE_BYTECODE := 1
+# The machine's own certificates, as pip uses them.
+export UV_SYSTEM_CERTS ?= 1
+export UV_NATIVE_TLS ?= 1
 
 .PHONY: help up test check bench chaos clean install install-dev lock
 
@@ -46,13 +49,13 @@ $(BIN)/python:
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
 
 $(VENV)/.installed: $(BIN)/python requirements.lock pyproject.toml
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock || $(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock 2>/dev/null || $(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q app integrations mappings
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock || $(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock 2>/dev/null || $(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
 lock: ## compile the locked requirements again after a change in pyproject.toml
