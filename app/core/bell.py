@@ -11,6 +11,7 @@ from app.core.log import get_log
 from app.core.queue import make_redis, ring_job
 
 SECONDS_PER_RING: Final = 5  # a bell that nobody answered may ring again after this
+SECONDS_BETWEEN_ASKS: Final = 0.005
 TIMEOUT_SECONDS: Final = 0.1
 PAUSES: Final = (1.0, 2.0, 5.0)  # after the first, second, third and later failure in a row
 WAITING_LIMIT: Final = 1_000  # different bells; each stands once, however often it is rung
@@ -88,17 +89,21 @@ class BellRinger:
         while True:
             self._is_rung.wait()
             self._is_rung.clear()
+            is_news = False
             while self._waiting:
                 name, ids = self._waiting.pop()
-                self._try(name, ids)
+                is_news |= self._try(name, ids)
             if self._is_closed:
                 return
+            if not is_news:  # it rings already; under load once in a while is often enough to ask
+                time.sleep(SECONDS_BETWEEN_ASKS)
 
-    def _try(self, name: str, ids: tuple[int, ...]) -> None:
+    def _try(self, name: str, ids: tuple[int, ...]) -> bool:
+        """Whether this call made it ring."""
         if self._breaker.is_open(time.monotonic()):
-            return
+            return False
         try:
-            ring_now(self._redis, name, *ids)
+            is_news = ring_now(self._redis, name, *ids)
         except (RedisError, OSError) as error:
             self._breaker.fail(time.monotonic())
             log.warning(
@@ -107,5 +112,6 @@ class BellRinger:
                 error=type(error).__name__,
                 failure_count=self._breaker.failure_count,
             )
-        else:
-            self._breaker.succeed()
+            return False
+        self._breaker.succeed()
+        return is_news

@@ -34,9 +34,13 @@ _CLOSE = ("connection", "close")
 NOT_FOUND = _turn_away(404, "no such hook", "Check the address: /hooks/ and the slug of a source.")
 METHOD = _turn_away(405, "method not allowed")
 BAD_REQUEST = _turn_away(400, "too many query parameters")
-REFUSED = _turn_away(401, "not verified", "The signature or key is missing or wrong; `muster sources show` counts why.")
+REFUSED = _turn_away(
+    401, "not verified", "The signature or key is missing or wrong; `muster sources show` counts why."
+)
 TOO_SLOW = _turn_away(408, "body too slow", "The body did not arrive in time.", _CLOSE)
-TOO_LARGE = _turn_away(413, "body too large", "The source accepts less; `muster sources set` changes it.", _CLOSE)
+TOO_LARGE = _turn_away(
+    413, "body too large", "The source accepts less; `muster sources set` changes it.", _CLOSE
+)
 ENCODED = _turn_away(415, "body is encoded", "Send it without Content-Encoding.")
 UNAVAILABLE = _turn_away(503, "not now", "Send it again.", ("retry-after", str(RETRY_SECONDS)))
 

@@ -78,7 +78,9 @@ class _Call:
         call._gather()
         return call
 
-    def start_response(self, status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[[bytes], None]:
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], _error: Any = None
+    ) -> Callable[[bytes], None]:
         """WSGI's own (PEP 3333); nobody here uses the old `write`."""
         self.status = int(status.split(" ", 1)[0])
         self.headers = [(name.lower(), value) for name, value in headers]

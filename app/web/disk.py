@@ -46,7 +46,9 @@ class DiskGate:
         is_full = any(_is_short(place) for place in self._places)
         if is_full != self.is_full:
             self.is_full = is_full
-            log.warning("disk.full" if is_full else "disk.has_space", places=[str(place) for place in self._places])
+            log.warning(
+                "disk.full" if is_full else "disk.has_space", places=[str(place) for place in self._places]
+            )
 
     def _run(self) -> None:
         while not self._is_stopped.wait(CHECK_SECONDS):

@@ -94,7 +94,9 @@ def find_route(path: str) -> Route | None:
 class Door:
     """The live parts of one web process, and the way through them."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, inbox: Inbox, disk: DiskGate, bell: BellRinger) -> None:
+    def __init__(
+        self, settings: Settings, catalogue: Catalogue, inbox: Inbox, disk: DiskGate, bell: BellRinger
+    ) -> None:
         self.settings = settings
         self.catalogue = catalogue
         self.inbox = inbox
@@ -133,7 +135,9 @@ class Door:
             return self._refuse(source, TOO_SLOW)
         return await self._judge(source, head, route, body, port)
 
-    async def _judge(self, source: LoadedSource, head: RequestHead, route: Route, body: bytes, port: Port) -> Answer:
+    async def _judge(
+        self, source: LoadedSource, head: RequestHead, route: Route, body: bytes, port: Port
+    ) -> Answer:
         request = self._raw_request(head, route, body)
         if request is None:
             return self._refuse(source, BAD_REQUEST)
@@ -155,9 +159,13 @@ class Door:
     def _raw_request(self, head: RequestHead, route: Route, body: bytes) -> RawRequest | None:
         """None when the query has more parameters than anybody needs."""
         try:
-            query = parse_qsl(
-                head.query, keep_blank_values=True, errors="replace", max_num_fields=MOST_PARAMETERS
-            ) if head.query else []
+            query = (
+                parse_qsl(
+                    head.query, keep_blank_values=True, errors="replace", max_num_fields=MOST_PARAMETERS
+                )
+                if head.query
+                else []
+            )
         except ValueError:
             return None
         mark = f"?{head.query}" if head.query else ""

@@ -127,4 +127,6 @@ def _head() -> RequestHead:
 
 
 def _flask_answer(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, [(name, value) for name, value in answer.headers if name != "connection"])
+    return Response(
+        answer.body, answer.status, [(name, value) for name, value in answer.headers if name != "connection"]
+    )

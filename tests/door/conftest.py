@@ -63,7 +63,9 @@ class Web:
 
 
 @contextmanager
-def running_web(settings: Settings, log: Path, *, body_seconds: float = 10.0, processes: int = 2) -> Iterator[Web]:
+def running_web(
+    settings: Settings, log: Path, *, body_seconds: float = 10.0, processes: int = 2
+) -> Iterator[Web]:
     port = free_port()
     environ = {
         **os.environ,
@@ -139,7 +141,9 @@ def new_slug() -> str:
     return f"s{uuid.uuid4().hex[:12]}"
 
 
-def add_hook(sessions: sessionmaker[Session], box: SecretBox, integration: str = "standard_webhooks", **given: str) -> Hook:
+def add_hook(
+    sessions: sessionmaker[Session], box: SecretBox, integration: str = "standard_webhooks", **given: str
+) -> Hook:
     with transaction(sessions) as session:
         added = add_source(session, box, integration, new_slug(), given)
     return Hook(added.slug, added.hook_path, added.secret)
@@ -159,7 +163,9 @@ def _empty(engine: Engine) -> None:
         try:
             with engine.begin() as connection:
                 names = connection.execute(
-                    text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")
+                    text(
+                        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+                    )
                 ).scalars()
                 connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"))
                 return
@@ -195,7 +201,6 @@ def rows(sessions: sessionmaker[Session]) -> Callable[..., list]:
             return [tuple(row) for row in session.execute(text(statement), values)]
 
     return ask
-
 
 
 @pytest.fixture

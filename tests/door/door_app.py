@@ -19,7 +19,11 @@ def make_flask(door):
 
     @flask.route("/echo", methods=["GET", "POST"])
     def echo():
-        return {"method": request.method, "query": request.query_string.decode(), "size": len(request.get_data())}
+        return {
+            "method": request.method,
+            "query": request.query_string.decode(),
+            "size": len(request.get_data()),
+        }
 
     @flask.get("/stream")
     def stream():

@@ -41,7 +41,9 @@ def test_the_same_key_with_other_bytes_is_kept_as_a_conflict(web, hook, rows):
 
     assert answers == [200, 200]
     assert [(bytes(body),) for (body,) in rows("SELECT body FROM deliveries")] == [(b'{"n": 1}',)]
-    assert [(key, bytes(body)) for key, body in rows("SELECT key, body FROM delivery_conflicts")] == [("msg_1", b'{"n": 2}')]
+    assert [(key, bytes(body)) for key, body in rows("SELECT key, body FROM delivery_conflicts")] == [
+        ("msg_1", b'{"n": 2}')
+    ]
 
 
 def test_a_thousand_identical_deliveries_at_once_are_one_row(web, hook, rows):
@@ -62,7 +64,9 @@ def test_a_thousand_identical_deliveries_at_once_are_one_row(web, hook, rows):
 def test_a_form_posted_twice_within_minutes_is_one_delivery(web, add, rows):
     form = add("website")
 
-    answers = [requests.post(web.url + form.path, {"email": "ada@example.test"}, timeout=10) for _ in range(3)]
+    answers = [
+        requests.post(web.url + form.path, {"email": "ada@example.test"}, timeout=10) for _ in range(3)
+    ]
 
     assert {answer.status_code for answer in answers} == {200}
     [(key, query)] = rows("SELECT key, query FROM deliveries")
@@ -75,7 +79,9 @@ def test_keys_in_the_query_are_not_kept(web, add, rows):
     key = form.path.rsplit("/", 1)[1]
 
     answer = requests.post(
-        f"{web.url}/hooks/{form.slug}?key={key}&utm_source=mail&keyword=x", {"email": "ada@example.test"}, timeout=10
+        f"{web.url}/hooks/{form.slug}?key={key}&utm_source=mail&keyword=x",
+        {"email": "ada@example.test"},
+        timeout=10,
     )
 
     assert answer.status_code == 200
@@ -148,7 +154,9 @@ def test_what_cannot_be_parsed_is_stored_all_the_same(web, hook, rows):
     answer = hook.post(web, b"\xff\x00 not json {{{")
 
     assert answer.status_code == 200
-    assert [(bytes(body),) for (body,) in rows("SELECT body FROM deliveries")] == [(b"\xff\x00 not json {{{",)]
+    assert [(bytes(body),) for (body,) in rows("SELECT body FROM deliveries")] == [
+        (b"\xff\x00 not json {{{",)
+    ]
 
 
 @pytest.mark.shared
@@ -160,13 +168,17 @@ def test_no_body_of_the_corpus_is_lost_or_answered_with_an_error(web, hook, rows
     statuses = [hook.post(web, body).status_code for body in bodies]
 
     expected = sorted(hashlib.sha256(body).hexdigest() for body in bodies)
-    stored = sorted(hashlib.sha256(bytes(body)).hexdigest() for (body,) in rows("SELECT body FROM deliveries"))
+    stored = sorted(
+        hashlib.sha256(bytes(body)).hexdigest() for (body,) in rows("SELECT body FROM deliveries")
+    )
     assert {200} == set(statuses)
     assert expected == stored
 
 
 def _bytes_of(entry):
-    return base64.b64decode(entry["b64"]) if "b64" in entry else entry["text"].encode("utf-8", "surrogatepass")
+    return (
+        base64.b64decode(entry["b64"]) if "b64" in entry else entry["text"].encode("utf-8", "surrogatepass")
+    )
 
 
 def _wait_until(is_true, seconds):

@@ -78,7 +78,9 @@ def test_without_its_servers_the_door_says_come_again_and_comes_back(own, kit, t
         ready = requests.get(f"{web.url}/readyz", timeout=10)
         with running_servers(own):
             _post_until_back(hook, web)
-            kit.wait_until(lambda: requests.post(f"{web.url}/hooks/nobody", b"{}", timeout=10).status_code == 404, 10)
+            kit.wait_until(
+                lambda: requests.post(f"{web.url}/hooks/nobody", b"{}", timeout=10).status_code == 404, 10
+            )
             assert requests.get(f"{web.url}/readyz", timeout=10).status_code == 200
 
     assert (down.status_code, down.headers["retry-after"]) == (503, "5")
@@ -96,7 +98,13 @@ def test_a_database_that_restarts_under_load_loses_nothing_acknowledged(own, kit
             engine.dispose()
             with ThreadPoolExecutor(4) as threads:
                 bodies = [b'{"n": %d}' % number for number in range(200)]
-                acknowledged += [b for b, status in zip(bodies, threads.map(lambda b: _post(hook, web, b), bodies), strict=True) if status == 200]
+                acknowledged += [
+                    b
+                    for b, status in zip(
+                        bodies, threads.map(lambda b: _post(hook, web, b), bodies), strict=True
+                    )
+                    if status == 200
+                ]
             with ThreadPoolExecutor(4) as threads:
                 later = [b'{"m": %d}' % number for number in range(300)]
                 statuses = threads.map(lambda b: _post(hook, web, b), later)
@@ -106,7 +114,9 @@ def test_a_database_that_restarts_under_load_loses_nothing_acknowledged(own, kit
         with running_servers(own):
             _post_until_back(hook, web)
             with engine.connect() as connection:
-                stored = {bytes(body) for body in connection.execute(text("SELECT body FROM deliveries")).scalars()}
+                stored = {
+                    bytes(body) for body in connection.execute(text("SELECT body FROM deliveries")).scalars()
+                }
             engine.dispose()
 
     assert len(acknowledged) >= 200

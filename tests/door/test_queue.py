@@ -36,7 +36,14 @@ def work(redis, monkeypatch):
 
 
 def _plant(redis, job_id, data, **more):
-    fields = {"created_at": "2026-01-01T00:00:00Z", "data": data, "origin": "inbox", "status": "queued", "timeout": 10, **more}
+    fields = {
+        "created_at": "2026-01-01T00:00:00Z",
+        "data": data,
+        "origin": "inbox",
+        "status": "queued",
+        "timeout": 10,
+        **more,
+    }
     redis.hset(f"rq:job:{job_id}", mapping=fields)
     redis.rpush("rq:queue:inbox", job_id)
 
@@ -60,8 +67,19 @@ def test_planted_jobs_run_nothing_and_the_worker_goes_on(redis, work, tmp_path):
     _plant(redis, "by-name", _json("os.system", f"touch {mark}"))
     _plant(redis, "not-zlib", b"garbage")
     redis.rpush("rq:queue:inbox", "missing-hash")
-    _plant(redis, "called-back", _json("os.getpid"), success_callback_name="os.abort", failure_callback_name="os.abort")
-    _plant(redis, "hooked", _json("os.getpid"), webhooks=f'[{{"url": "http://127.0.0.1:9/{mark}", "job_status": "finished"}}]')
+    _plant(
+        redis,
+        "called-back",
+        _json("os.getpid"),
+        success_callback_name="os.abort",
+        failure_callback_name="os.abort",
+    )
+    _plant(
+        redis,
+        "hooked",
+        _json("os.getpid"),
+        webhooks=f'[{{"url": "http://127.0.0.1:9/{mark}", "job_status": "finished"}}]',
+    )
     make_queue(redis, "inbox").enqueue_call("os.getpid", result_ttl=60, job_id="allowed")
 
     work()

@@ -40,7 +40,9 @@ def test_a_chunked_body_over_the_limit_is_cut_while_it_is_read(web, hook):
 def test_a_chunked_body_is_stored_whole(web, hook, rows):
     body = b'{"text": "' + b"x" * 5000 + b'"}'
 
-    answer = requests.post(web.url + hook.path, iter([body[:10], body[10:]]), headers=hook.headers(body), timeout=10)
+    answer = requests.post(
+        web.url + hook.path, iter([body[:10], body[10:]]), headers=hook.headers(body), timeout=10
+    )
 
     assert answer.status_code == 200
     assert [body] == [bytes(stored) for (stored,) in rows("SELECT body FROM deliveries")]
@@ -110,7 +112,9 @@ def test_no_request_of_the_corpus_is_a_fault_of_ours(web, hook, shared):
     def find_fault(line):
         entry = json.loads(line)
         sent = base64.b64decode(entry["b64"]) if "b64" in entry else entry["text"].encode("latin-1")
-        sent = sent.replace(b"/hooks/t ", f"{hook.path} ".encode()).replace(b"/hooks/t?", f"{hook.path}?".encode())
+        sent = sent.replace(b"/hooks/t ", f"{hook.path} ".encode()).replace(
+            b"/hooks/t?", f"{hook.path}?".encode()
+        )
         answer = web.raw(sent, 1.6)
         statuses = [line.split(b" ")[1] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.")]
         final = [status for status in statuses if status != b"100"]

@@ -74,7 +74,9 @@ def test_while_a_secret_is_rotated_both_are_taken(web, add, sessions, box):
         new = rotate_secret(session, box, hook.slug, grace_seconds=2.0).secret
     rotated = type(hook)(hook.slug, hook.path, new)
     both = rotated.headers(BODY, message="m")
-    both["webhook-signature"] = hook.headers(BODY, message="m")["webhook-signature"] + " " + both["webhook-signature"]
+    both["webhook-signature"] = (
+        hook.headers(BODY, message="m")["webhook-signature"] + " " + both["webhook-signature"]
+    )
     _wait_until(lambda: rotated.post(web, BODY).status_code == 200)
 
     assert _post(web, hook, hook.headers(BODY)) == 200

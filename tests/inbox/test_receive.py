@@ -28,13 +28,24 @@ def connection(database_url, sessions):
 def test_a_group_says_of_each_what_became_of_it(connection, make_delivery, session):
     first = store_deliveries(connection, [make_delivery("a"), make_delivery("b")])
     second = store_deliveries(
-        connection, [make_delivery("a"), make_delivery("b", b"other"), make_delivery("c"), make_delivery("c"), make_delivery("c", b"other")]
+        connection,
+        [
+            make_delivery("a"),
+            make_delivery("b", b"other"),
+            make_delivery("c"),
+            make_delivery("c"),
+            make_delivery("c", b"other"),
+        ],
     )
 
     assert first == [NEW, NEW]
     assert second == [DUPLICATE, CONFLICT, NEW, DUPLICATE, CONFLICT]
-    assert session.execute(text("SELECT key, convert_from(body, 'UTF8') FROM deliveries ORDER BY key")).all() == [("a", "{}"), ("b", "{}"), ("c", "{}")]
-    assert session.execute(text("SELECT key, convert_from(body, 'UTF8') FROM delivery_conflicts ORDER BY key")).all() == [("b", "other"), ("c", "other")]
+    assert session.execute(
+        text("SELECT key, convert_from(body, 'UTF8') FROM deliveries ORDER BY key")
+    ).all() == [("a", "{}"), ("b", "{}"), ("c", "{}")]
+    assert session.execute(
+        text("SELECT key, convert_from(body, 'UTF8') FROM delivery_conflicts ORDER BY key")
+    ).all() == [("b", "other"), ("c", "other")]
 
 
 def test_a_conflict_is_kept_once_however_often_it_comes(connection, make_delivery, session):
@@ -67,7 +78,9 @@ def test_both_sides_of_a_windows_edge_in_one_group_are_one_delivery(connection, 
     assert store_deliveries(connection, group) == [NEW, DUPLICATE]
 
 
-def test_both_sides_of_a_windows_edge_at_once_are_one_delivery(database_url, sessions, make_delivery, session):
+def test_both_sides_of_a_windows_edge_at_once_are_one_delivery(
+    database_url, sessions, make_delivery, session
+):
     def store(at):
         with connect(database_url) as connection:
             return store_deliveries(connection, [make_delivery("form", window=600, at=at)])[0]
@@ -80,7 +93,9 @@ def test_both_sides_of_a_windows_edge_at_once_are_one_delivery(database_url, ses
         assert outcomes == {NEW, DUPLICATE}
 
 
-def test_two_processes_that_store_the_same_keys_do_not_dead_lock(database_url, sessions, make_delivery, session):
+def test_two_processes_that_store_the_same_keys_do_not_dead_lock(
+    database_url, sessions, make_delivery, session
+):
     def store(order):
         with connect(database_url) as connection:
             return [store_deliveries(connection, [make_delivery(f"{n}") for n in order]) for _ in range(20)]
@@ -123,7 +138,9 @@ def test_one_delivery_that_cannot_be_stored_does_not_hold_up_its_group(inbox, ma
 
 def test_a_connection_that_was_killed_is_replaced_unseen(inbox, make_delivery, session):
     inbox.put(make_delivery("a")).result(5)
-    session.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'muster inbox'"))
+    session.execute(
+        text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'muster inbox'")
+    )
 
     assert inbox.put(make_delivery("b")).result(5) is NEW
 
@@ -178,7 +195,9 @@ def test_what_waits_at_the_end_is_still_written(database_url, sessions, make_del
     inbox.close()
 
     assert {future.result(0) for future in futures} == {NEW}
-    assert session.execute(text("SELECT reason, count FROM rejections")).all() == [("signature does not match", 1)]
+    assert session.execute(text("SELECT reason, count FROM rejections")).all() == [
+        ("signature does not match", 1)
+    ]
 
 
 def test_rejections_are_added_up_by_day_and_reason(connection, source_id, session):
@@ -189,7 +208,10 @@ def test_rejections_are_added_up_by_day_and_reason(connection, source_id, sessio
         tally.count(source_id, "two")
         count_rejections(connection, tally.take())
 
-    assert session.execute(text("SELECT reason, count FROM rejections ORDER BY reason")).all() == [("one", 6), ("two", 2)]
+    assert session.execute(text("SELECT reason, count FROM rejections ORDER BY reason")).all() == [
+        ("one", 6),
+        ("two", 2),
+    ]
     assert tally.take() == []
 
 
