@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import click
@@ -43,6 +43,15 @@ def emit(value: Any, *, as_json: bool, text: str | Callable[[], None] | None = N
         click.echo(text)
 
 
+def show_cell(cell: Any) -> str:
+    """A value for people: times in whole seconds UTC, nothing for None."""
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return f"{cell.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return str(cell)
+
+
 def print_table(
     columns: Iterable[str], rows: Iterable[Iterable[Any]], *, empty: str = "Nothing here yet."
 ) -> None:
@@ -52,7 +61,7 @@ def print_table(
         table.add_column(column, overflow="fold")
     count = 0
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(show_cell(cell) for cell in row))
         count += 1
     if not count:
         click.echo(empty)

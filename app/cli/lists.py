@@ -79,7 +79,7 @@ def run(
     written = (
         "Nothing was written (dry run)."
         if dry_run
-        else f"Written: {counts.get('contacts_changed', 0)} contacts changed."
+        else f"Written. Contacts changed: {counts.get('contacts_changed', 0)}."
     )
     emit(answer, as_json=as_json, text=written)
 
