@@ -33,10 +33,11 @@ SUPPRESSED = "The person was erased and stays out."
 
 @dataclass(frozen=True, slots=True)
 class SplitCount:
-    """How many deliveries were split, and whether any of their events must be fetched."""
+    """How many deliveries were split, whether any of their events must be fetched, and those held to be applied."""
 
     count: int = 0
     needs_enrich: bool = False
+    held: tuple[ClaimedEvent, ...] = ()
 
 
 @dataclass(slots=True)
@@ -54,30 +55,42 @@ def sources_by_id(runtime: Runtime) -> dict[int, LoadedSource]:
 
 
 def split_deliveries(runtime: Runtime, limit: int = DELIVERY_BATCH) -> SplitCount:
-    """One batch: claim deliveries, read what is in them, store their events."""
+    """One batch: claim deliveries, read what is in them, store their events.
+
+    The caller holds the first of the new events and passes them on to `apply_events` at once.
+    """
     with runtime.transaction() as session:
         claimed = claim_deliveries(session, limit)
     if not claimed:
         return SplitCount()
     sources = sources_by_id(runtime)
     thin_counts: list[int] = []
+    held: list[ClaimedEvent] = []
 
     def work(batch: Sequence[ClaimedDelivery]) -> None:
         split = [split_delivery(delivery, sources) for delivery in batch]
         with runtime.transaction() as session:
-            store_events(session, [(one.delivery, one.split) for one in split])
+            stored = store_events(
+                session, [(one.delivery, one.split) for one in split], EVENT_BATCH - len(held)
+            )
             if len(settle_deliveries(session, [one.settled for one in split])) != len(split):
                 raise LostLeaseError
+        held.extend(stored.held)
         thin_counts.append(sum(event.needs_enrich for one in split for event in one.split.events))
 
     isolate(claimed, work, partial(bury_delivery, runtime))
-    return SplitCount(len(claimed), any(thin_counts))
+    return SplitCount(len(claimed), any(thin_counts), tuple(held))
 
 
-def apply_events(runtime: Runtime, limit: int = EVENT_BATCH) -> Applied:
-    """One batch: claim events, map them, find their contacts, record, queue for sync: together or not at all."""
-    with runtime.transaction() as session:
-        claimed = claim_events(session, limit, states=WHOLE_STATES)
+def apply_events(runtime: Runtime, held: Sequence[ClaimedEvent] = (), limit: int = EVENT_BATCH) -> Applied:
+    """One batch: claim events, map them, find their contacts, record, queue for sync: together or not at all.
+
+    Events that are `held` already come first; what else is due fills the batch.
+    """
+    claimed = list(held)
+    if len(claimed) < limit:
+        with runtime.transaction() as session:
+            claimed += claim_events(session, limit - len(claimed), states=WHOLE_STATES)
     applied = Applied(len(claimed))
     # What was in flight when a worker died goes alone, so that it takes nobody with it.
     fresh = [event for event in claimed if event.attempt_count == 1]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,10 +23,14 @@ _CLAIM_DELIVERIES = text("""
         WHERE settled_at IS NULL AND next_attempt_at <= now() AND (leased_until IS NULL OR leased_until < now())
         ORDER BY next_attempt_at, id LIMIT :limit FOR UPDATE SKIP LOCKED)
     RETURNING id, source_id, key, received_at, method, content_type, headers, query, body, attempt_count
-""")
+""").columns()
 
+EVENT_COLUMNS = (
+    "id, source_id, key, delivery_id, list_run_id, lane, kind, account, is_erasure, occurred_at, received_at,"
+    " content, enriched, state, attempt_count"
+)
 # Blocked events wait for their source to get working credentials.
-_CLAIM_EVENTS = text("""
+_CLAIM_EVENTS = text(f"""
     UPDATE events SET lease_token = :token, leased_until = now() + :lease * interval '1 second',
         attempt_count = attempt_count + 1
     WHERE id IN (
@@ -34,17 +39,16 @@ _CLAIM_EVENTS = text("""
         AND e.state = ANY(:states)
         AND (e.state <> 'blocked' OR EXISTS (SELECT FROM sources s WHERE s.id = e.source_id AND s.paused_at IS NULL))
         ORDER BY e.lane, e.next_attempt_at, e.id LIMIT :limit FOR UPDATE OF e SKIP LOCKED)
-    RETURNING id, source_id, key, delivery_id, list_run_id, lane, kind, account, is_erasure, occurred_at, received_at,
-        content, enriched, state, attempt_count
-""")
+    RETURNING {EVENT_COLUMNS}
+""").columns()  # noqa: S608 - fixed words only
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
     """A delivery to split, held by `token` until the lease runs out."""
 
-    id: int
     token: UUID
+    id: int
     source_id: int
     key: str
     received_at: datetime
@@ -58,10 +62,10 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedEvent:
-    """An event to enrich, map and record, held by `token` until the lease runs out."""
+    """An event to enrich, map and record, held by `token` until the lease runs out. `EVENT_COLUMNS` after the token."""
 
-    id: int
     token: UUID
+    id: int
     source_id: int
     key: str
     delivery_id: int | None
@@ -89,25 +93,23 @@ def claim_deliveries(
     """Up to `limit` pending deliveries, the one due longest first. Commit before working on them."""
     token = uuid4()
     rows = session.execute(_CLAIM_DELIVERIES, {"token": token, "lease": lease_seconds, "limit": limit})
-    return sorted(
-        (
-            ClaimedDelivery(
-                id=row.id,
-                token=token,
-                source_id=row.source_id,
-                key=row.key,
-                received_at=row.received_at,
-                method=row.method,
-                content_type=row.content_type,
-                headers=_pairs(row.headers),
-                query=_pairs(row.query),
-                body=bytes(row.body),
-                attempt_count=row.attempt_count,
-            )
-            for row in rows
-        ),
-        key=lambda each: each.id,
-    )
+    claimed = [
+        ClaimedDelivery(
+            token=token,
+            id=row.id,
+            source_id=row.source_id,
+            key=row.key,
+            received_at=row.received_at,
+            method=row.method,
+            content_type=row.content_type,
+            headers=_pairs(row.headers),
+            query=_pairs(row.query),
+            body=row.body,
+            attempt_count=row.attempt_count,
+        )
+        for row in rows.all()
+    ]
+    return sorted(claimed, key=attrgetter("id"))
 
 
 def claim_events(
@@ -118,8 +120,8 @@ def claim_events(
     rows = session.execute(
         _CLAIM_EVENTS, {"token": token, "lease": lease_seconds, "limit": limit, "states": list(states)}
     )
-    claimed = (ClaimedEvent(token=token, **row._mapping) for row in rows)  # noqa: SLF001 - SQLAlchemy's public name
-    return sorted(claimed, key=lambda each: (each.lane, each.id))
+    claimed = [ClaimedEvent(token, *row) for row in rows.all()]
+    return sorted(claimed, key=attrgetter("lane", "id"))
 
 
 def _pairs(stored: list[Any]) -> tuple[tuple[str, str], ...]:

@@ -3,50 +3,79 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.inbox.claim import ClaimedDelivery
+from app.inbox.claim import EVENT_COLUMNS, LEASE_SECONDS, ClaimedDelivery, ClaimedEvent
 from app.inbox.models import BULK_LANE, LIVE_LANE
 from app.inbox.received import bounded_key
 from integrations.kit.contract import Event, Split
 from integrations.kit.strict_json import safe_text
 
-_STORE = text("""
+_INSERT = """
     INSERT INTO events (source_id, key, delivery_id, list_run_id, lane, kind, account, is_erasure, occurred_at,
-        received_at, content, state)
+        received_at, content, state, lease_token, leased_until, attempt_count)
     SELECT g.source_id, g.key, g.delivery_id, g.list_run_id, g.lane, g.kind, g.account, g.is_erasure,
         least(coalesce(g.occurred_at, coalesce(g.received_at, now())), coalesce(g.received_at, now())),
-        coalesce(g.received_at, now()), g.content, g.state
+        coalesce(g.received_at, now()), g.content, g.state,
+        CASE WHEN g.is_held THEN CAST(:token AS uuid) END,
+        CASE WHEN g.is_held THEN now() + :lease * interval '1 second' END, CASE WHEN g.is_held THEN 1 ELSE 0 END
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS g(
         source_id bigint, key text, delivery_id bigint, list_run_id bigint, lane smallint, kind text, account text,
-        is_erasure boolean, occurred_at timestamptz, received_at timestamptz, content jsonb, state text)
+        is_erasure boolean, occurred_at timestamptz, received_at timestamptz, content jsonb, state text, is_held boolean)
     ORDER BY g.source_id, g.key
     ON CONFLICT (source_id, key) DO NOTHING
-    RETURNING id
-""").columns()
+    RETURNING """
+_STORE = text(f"{_INSERT} id").columns()
+_STORE_AND_HOLD = text(f"{_INSERT} {EVENT_COLUMNS}, lease_token").columns()
 
 _UNSAFE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
-def store_events(session: Session, split: Iterable[tuple[ClaimedDelivery, Split]]) -> list[int]:
-    """Insert the events of deliveries that are not there yet; their ids. What is there stays as it is."""
-    return _store(
-        session,
-        [
-            {
-                **_plain(event),
-                "source_id": delivery.source_id,
-                "delivery_id": delivery.id,
-                "lane": LIVE_LANE,
-                "received_at": delivery.received_at.isoformat(),
-            }
-            for delivery, found in split
-            for event in found.events
-        ],
-    )
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How many events were new, and those of them that the caller holds, read as `claim_events` would read them."""
+
+    count: int = 0
+    held: tuple[ClaimedEvent, ...] = ()
+
+
+def store_events(
+    session: Session,
+    split: Iterable[tuple[ClaimedDelivery, Split]],
+    hold_limit: int = 0,
+    lease_seconds: float = LEASE_SECONDS,
+) -> Stored:
+    """Insert the events of deliveries that are not there yet. What is there stays as it is.
+
+    Up to `hold_limit` events that need no enriching are claimed in the same breath: whoever stores them goes on to map
+    them, and saves a second write of each row.
+    """
+    rows = [
+        {
+            **_plain(event),
+            "source_id": delivery.source_id,
+            "delivery_id": delivery.id,
+            "lane": LIVE_LANE,
+            "received_at": delivery.received_at.isoformat(),
+        }
+        for delivery, found in split
+        for event in found.events
+    ]
+    if not rows:
+        return Stored()
+    for row in [row for row in rows if row["state"] == "new"][:hold_limit]:
+        row["is_held"] = True
+    token = uuid4()
+    asked = {"rows": safe_json(rows), "token": token, "lease": lease_seconds}
+    stored = session.execute(_STORE_AND_HOLD, asked).all()
+    held = [ClaimedEvent(token, *columns) for *columns, holder in stored if holder == token]
+    return Stored(len(stored), tuple(sorted(held, key=attrgetter("id"))))
 
 
 def insert_events(
@@ -65,7 +94,8 @@ def insert_events(
 
 
 def _store(session: Session, rows: list[dict[str, Any]]) -> list[int]:
-    return sorted(session.scalars(_STORE, {"rows": safe_json(rows)})) if rows else []
+    asked = {"rows": safe_json(rows), "token": None, "lease": 0}
+    return sorted(session.scalars(_STORE, asked)) if rows else []
 
 
 def _plain(event: Event) -> dict[str, Any]:

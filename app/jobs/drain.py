@@ -18,7 +18,7 @@ def drain_inbox() -> None:
     end = time.monotonic() + JOB_SECONDS
     while time.monotonic() < end:
         split = split_deliveries(runtime)
-        applied = apply_events(runtime)
+        applied = apply_events(runtime, split.held)
         if split.needs_enrich:
             ring(runtime, "enrich")
         for audience_id in sorted(applied.audience_ids):

@@ -1,5 +1,6 @@
 """Leases, settling, later tries, replay, dead letters: on the database's clock."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -93,8 +94,8 @@ def test_a_lease_can_be_renewed_by_its_holder_only(session, claimed):
 def test_a_delivery_splits_into_events_once(session, claimed):
     split = Split((_event("e1"), _event("e2"), _event("e1")))
 
-    assert len(store_events(session, [(claimed[0], split)])) == 2
-    assert store_events(session, [(claimed[1], split)]) == []
+    assert store_events(session, [(claimed[0], split)]).count == 2
+    assert store_events(session, [(claimed[1], split)]).count == 0
 
 
 def test_nothing_happened_after_it_was_received(session, claimed):
@@ -253,7 +254,7 @@ def test_replaying_a_source_takes_its_done_events_too(session, dead):
 def test_replaying_a_delivery_splits_it_again_and_does_its_events_again(session, dead):
     assert replay_deliveries(session, [dead.delivery_id]) == 1
     again = next(each for each in claim_deliveries(session, 10) if each.id == dead.delivery_id)
-    assert store_events(session, [(again, Split((_event("bad"), _event("good"))))]) == []
+    assert store_events(session, [(again, Split((_event("bad"), _event("good"))))]).count == 0
     assert len(claim_events(session, 10)) == 2
 
 
@@ -288,3 +289,31 @@ def test_the_outlook_counts_what_waits_and_what_was_given_up(session, dead):
         1,
     )
     assert 90 <= oldest_pending_seconds(session) < 100
+
+
+def test_whoever_stores_events_holds_them_as_a_claim_would_read_them(session, claimed):
+    content = {"b": 1e22, "a\x00": ["\ud800", {"x": None}], "long": "y" * 9}
+    stored = store_events(session, [(claimed[0], Split((Event("e\x00", "k", content),)))], hold_limit=10)
+
+    assert claim_events(session, 10) == []
+    session.execute(text("UPDATE events SET leased_until = now() - interval '1 second'"))
+    [again] = claim_events(session, 10)
+    assert stored.held == (replace(again, token=stored.held[0].token, attempt_count=1),)
+    assert again.attempt_count == 2
+
+
+def test_only_so_many_whole_events_are_held_and_the_rest_is_for_anybody(session, claimed):
+    events = (_event("thin", needs_enrich=True), _event("a"), _event("b"), _event("c"))
+    stored = store_events(session, [(claimed[0], Split(events))], hold_limit=2)
+
+    assert ["a", "b"] == [event.key for event in stored.held]
+    assert 4 == stored.count
+    assert {"thin", "c"} == {event.key for event in claim_events(session, 10)}
+
+
+def test_an_event_that_is_there_already_is_nobodys_to_hold(session, claimed):
+    store_events(session, [(claimed[0], Split((_event("a"),)))])
+
+    stored = store_events(session, [(claimed[1], Split((_event("a"), _event("b"))))], hold_limit=10)
+
+    assert ["b"] == [event.key for event in stored.held]

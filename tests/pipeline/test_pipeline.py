@@ -9,6 +9,7 @@ from sqlalchemy import text
 from app.audiences.bootstrap import ensure_simulated_audience
 from app.contacts.erase import erase_contact
 from app.core.runtime import Runtime
+from app.inbox.bury import LostLeaseError
 from app.inbox.fetching import enrich_events
 from app.pipeline import apply_events, split_deliveries
 from app.sources.configure import add_source
@@ -42,8 +43,11 @@ def deliver_form(runtime: Runtime, key: str, **fields: str) -> None:
 
 
 def drain(runtime: Runtime) -> None:
-    while split_deliveries(runtime).count or apply_events(runtime).count or enrich_events(runtime):
-        pass
+    is_busy = True
+    while is_busy:
+        split = split_deliveries(runtime)
+        applied = apply_events(runtime, split.held)
+        is_busy = bool(split.count or applied.count or enrich_events(runtime))
 
 
 def select(runtime: Runtime, query: str) -> list[tuple]:
@@ -181,22 +185,14 @@ def test_refused_credentials_pause_the_source_once_and_lose_nothing(runtime, mon
     assert [("done", 2)] == select(runtime, "SELECT state, count(*) FROM events GROUP BY 1")
 
 
-def test_a_lease_that_was_taken_over_commits_nothing(runtime, form, monkeypatch):
+def test_a_lease_that_was_taken_over_commits_nothing(runtime, form):
     deliver_form(runtime, "1", email="bo@mail.example")
-    split_deliveries(runtime)
-    import app.pipeline as story
-
-    claimed = story.claim_events
-
-    def claim_and_lose(session, limit, states):
-        found = claimed(session, limit, states=states)
+    split = split_deliveries(runtime)
+    with runtime.transaction() as session:
         session.execute(text("UPDATE events SET lease_token = gen_random_uuid()"))
-        return found
 
-    monkeypatch.setattr(story, "claim_events", claim_and_lose)
-
-    with pytest.raises(story.LostLeaseError):
-        apply_events(runtime)
+    with pytest.raises(LostLeaseError):
+        apply_events(runtime, split.held)
 
     assert [(0,)] == select(runtime, "SELECT count(*) FROM contacts")
 
@@ -217,3 +213,27 @@ def test_an_erased_person_who_knocks_again_leaves_no_trace(runtime, form):
         runtime, "SELECT id FROM deliveries WHERE encode(body, 'escape') ILIKE '%mail.example%'"
     )
     assert [(0,)] == select(runtime, "SELECT count(*) FROM contacts WHERE state = 'active'")
+
+
+def test_what_a_dead_worker_held_is_applied_when_its_lease_runs_out(runtime, form):
+    deliver_form(runtime, "1", email="bo@mail.example")
+    lost = split_deliveries(runtime).held
+    nothing_yet = apply_events(runtime).count
+    with runtime.transaction() as session:
+        session.execute(text("UPDATE events SET leased_until = now() - interval '1 second'"))
+
+    assert (1, 0, 1) == (len(lost), nothing_yet, apply_events(runtime).count)
+    assert [("done", 2)] == select(runtime, "SELECT state, attempt_count FROM events")
+
+
+def test_what_lies_about_is_applied_together_with_what_is_held(runtime, form):
+    deliver_form(runtime, "1", email="bo@mail.example")
+    split_deliveries(runtime)
+    with runtime.transaction() as session:
+        session.execute(text("UPDATE events SET lease_token = NULL, leased_until = NULL"))
+    deliver_form(runtime, "2", email="cy@mail.example")
+
+    applied = apply_events(runtime, split_deliveries(runtime).held)
+
+    assert 2 == applied.count
+    assert [("done", 2)] == select(runtime, "SELECT state, count(*) FROM events GROUP BY 1")
