@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from string import Formatter
 from typing import Literal, Protocol
 
@@ -223,11 +224,28 @@ class HmacScheme:
             "timestamp": timestamp.encode("latin-1"),
             "id": identifier.encode("latin-1"),
         }
-        pieces = Formatter().parse(self.signed)
-        return b"".join(literal.encode() + (values[name] if name else b"") for literal, name, _, _ in pieces)
+        return b"".join(literal + (values[name] if name else b"") for literal, name in _pieces(self.signed))
 
     def _encode(self, key: bytes, message: bytes) -> bytes:
-        return _ENCODERS[self.encoding](hmac.digest(key, message, self.digest)).encode("ascii")
+        return _ENCODERS[self.encoding](_mac(key, message, self.digest)).encode("ascii")
+
+
+@lru_cache(maxsize=64)
+def _pieces(signed: str) -> tuple[tuple[bytes, str | None], ...]:
+    """The template of what is signed, parsed once: (text, name of the value after it)."""
+    return tuple((literal.encode(), name) for literal, name, _, _ in Formatter().parse(signed))
+
+
+@lru_cache(maxsize=512)
+def _keyed(key: bytes, digest: str) -> hmac.HMAC:
+    return hmac.new(key, digestmod=digest)
+
+
+def _mac(key: bytes, message: bytes, digest: str) -> bytes:
+    # hmac.digest hands Python's lock over at every call, which costs a busy web process more than the hash itself.
+    mac = _keyed(key, digest).copy()
+    mac.update(message)
+    return mac.digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,12 +96,13 @@ MILLION = 1_000_000
         b"]" * MILLION,
     ],
 )  # fmt: skip
-def test_a_megabyte_of_malice_takes_less_than_a_second(body: bytes) -> None:
+def test_a_megabyte_of_malice_is_read_in_linear_time(body: bytes) -> None:
     started = time.process_time()
     with contextlib.suppress(Unreadable):
         load_json(body)
 
-    assert time.process_time() - started < 1.0
+    # Well under a second on an ordinary machine; reading that goes back and forth would take minutes.
+    assert time.process_time() - started < 5.0
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
