@@ -67,21 +67,30 @@ def box(settings: Settings) -> SecretBox:
     return open_box(settings)
 
 
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+SEQUENCES = """
+SELECT setval(quote_ident(sequencename)::regclass, 1, false) FROM pg_sequences
+WHERE schemaname = 'public' AND last_value IS NOT NULL
+"""
+
+
 def empty_database(engine: Engine) -> None:
-    """Remove every row; identities start again at 1."""
+    """Remove every row; identities start again at 1. Deleting few rows is much quicker than TRUNCATE of all tables."""
     with engine.begin() as connection:
-        names = connection.execute(
-            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")
-        ).scalars()
-        connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"))
+        names = connection.execute(text(TABLES)).scalars().all()
+        filled = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in names)
+        # Keys between tables are of no concern while all of them are emptied.
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for name in connection.execute(text(filled)).scalars().all():
+            connection.execute(text(f"DELETE FROM {name}"))
+        connection.execute(text(SEQUENCES))
 
 
 @pytest.fixture
-def sessions(engine: Engine) -> Iterator[sessionmaker[Session]]:
-    """A session factory on an empty database; what a test commits is gone after it."""
+def sessions(engine: Engine) -> sessionmaker[Session]:
+    """A session factory on an empty database; what a test commits is gone before the next."""
     empty_database(engine)
-    yield make_sessions(engine)
-    empty_database(engine)
+    return make_sessions(engine)
 
 
 @pytest.fixture
