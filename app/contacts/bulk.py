@@ -7,8 +7,13 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+# OFFSET 0 keeps the sequence's name from being looked up again for every number.
 NUMBERS = text(
-    "SELECT nextval(pg_get_serial_sequence(:table_name, 'id')) FROM generate_series(1, CAST(:number AS integer))"
+    """
+    SELECT nextval(s.sequence)
+    FROM (SELECT CAST(pg_get_serial_sequence(:table_name, 'id') AS regclass) AS sequence OFFSET 0) s,
+         generate_series(1, CAST(:number AS integer))
+    """
 )
 
 

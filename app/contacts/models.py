@@ -64,7 +64,9 @@ class StoredPatch(Base):
     ordinal: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     source_id: Mapped[int | None] = mapped_column(BigInteger)
     mapping_version_id: Mapped[int | None] = mapped_column(BigInteger)
-    trust: Mapped[int] = mapped_column(Integer, server_default="50")  # of the source then; 100 = an admin's edit
+    trust: Mapped[int] = mapped_column(
+        Integer, server_default="50"
+    )  # of the source then; 100 = an admin's edit
     occurred_at: Mapped[datetime] = mapped_column(Timestamp)
     received_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     fields: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
@@ -122,7 +124,9 @@ class ConsentEvidence(Base):
     source_id: Mapped[int | None] = mapped_column(BigInteger)
     event_id: Mapped[int | None] = mapped_column(BigInteger)
     ordinal: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    actor: Mapped[str] = mapped_column(Text, server_default="")  # an admin or "mailchimp" where there is no event
+    actor: Mapped[str] = mapped_column(
+        Text, server_default=""
+    )  # an admin or "mailchimp" where there is no event
 
 
 class Consent(Base):

@@ -13,6 +13,9 @@ from unidecode import unidecode
 SIMILAR = 0.82  # Jaro-Winkler; measured on labelled sets of families and twins of spelling
 TITLES = frozenset({"dr", "mr", "mrs", "ms", "miss", "mx", "prof", "rev", "sir", "herr", "frau", "mme"})
 
+WITHIN_WORDS = re.compile(r"['`]+")
+BETWEEN_WORDS = re.compile(r"[^a-z0-9]+")
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
@@ -31,8 +34,10 @@ NAMELESS = Name()
 @lru_cache(maxsize=65_536)
 def fold(text: str) -> tuple[str, ...]:
     """Words without case, accents and marks: "Ana-María O’Neil" -> ("ana", "maria", "oneil")."""
+    if text.isascii() and text.isalpha():
+        return (text.lower(),)
     plain = text if text.isascii() else unidecode(text)
-    words = re.sub(r"[^a-z0-9]+", " ", re.sub(r"['`]", "", plain.lower())).split()
+    words = BETWEEN_WORDS.sub(" ", WITHIN_WORDS.sub("", plain.lower())).split()
     return tuple(word for word in words if word not in TITLES) or tuple(words)
 
 
