@@ -149,6 +149,7 @@ def arrivals_of(mapped: MappedEvent) -> list[Arrival]:
             occurred_at=event.occurred_at,
             received_at=event.received_at,
             patch=patch,
+            is_first=event.is_new,
         )
         for ordinal, patch in enumerate(mapped.result.patches)
     ]

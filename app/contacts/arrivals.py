@@ -22,6 +22,7 @@ class Arrival:
     summary: str = ""  # for the timeline, without personal data; "" = the patch's own
     kind: str = "event"  # of the timeline entry: event, edit, member
     actor: str = ""  # an admin or "mailchimp", where there is no event
+    is_first: bool = False  # nothing of its event was ever kept, so there is nothing to replace
 
     @property
     def happened_at(self) -> datetime:

@@ -97,7 +97,7 @@ def slot_of(arrival: Arrival) -> Slot | None:
 
 def find_replayed(session: Session, found: Sequence[Resolved]) -> dict[Slot, Replayed]:
     """The patches that this batch replaces."""
-    wanted = {slot for one in found if (slot := slot_of(one.arrival))}
+    wanted = {slot for one in found if not one.arrival.is_first and (slot := slot_of(one.arrival))}
     if not wanted:
         return {}
     rows = session.execute(REPLAYED, {"event_ids": sorted({event_id for event_id, _ in wanted})})

@@ -107,7 +107,11 @@ def _lockable(one: _Stated) -> Iterator[Key]:
 def _load(session: Session, living: Sequence[_Stated]) -> _Batch:
     keys = list(dict.fromkeys(key for one in living for key in one.matching_keys))
     holders = defaultdict(list, load_holders(session, keys))
-    event_ids = [one.arrival.event_id for one in living if one.arrival.event_id is not None]
+    event_ids = [
+        one.arrival.event_id
+        for one in living
+        if one.arrival.event_id is not None and not one.arrival.is_first
+    ]
     patches = load_earlier(session, event_ids)
     people = load_people(session, {contact_id for contact_id, _ in patches.values()}) if patches else {}
     known = {person.id: person for found in holders.values() for person in found}

@@ -62,7 +62,7 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedEvent:
-    """An event to enrich, map and record, held by `token` until the lease runs out. `EVENT_COLUMNS` after the token."""
+    """An event to enrich, map and record, held by `token` until the lease runs out. After the token, `EVENT_COLUMNS`."""
 
     token: UUID
     id: int
@@ -80,6 +80,7 @@ class ClaimedEvent:
     enriched: dict[str, Any] | None
     state: str
     attempt_count: int  # this try included
+    is_new: bool = False  # stored by whoever holds it, so certainly never applied before
 
     @property
     def to_map(self) -> dict[str, Any]:

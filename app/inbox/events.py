@@ -32,7 +32,7 @@ _INSERT = """
     ON CONFLICT (source_id, key) DO NOTHING
     RETURNING """
 _STORE = text(f"{_INSERT} id").columns()
-_STORE_AND_HOLD = text(f"{_INSERT} {EVENT_COLUMNS}, lease_token").columns()
+_STORE_AND_HOLD = text(f"{_INSERT} {EVENT_COLUMNS}, true AS is_new, lease_token").columns()
 
 _UNSAFE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 

@@ -298,7 +298,7 @@ def test_whoever_stores_events_holds_them_as_a_claim_would_read_them(session, cl
     assert claim_events(session, 10) == []
     session.execute(text("UPDATE events SET leased_until = now() - interval '1 second'"))
     [again] = claim_events(session, 10)
-    assert stored.held == (replace(again, token=stored.held[0].token, attempt_count=1),)
+    assert stored.held == (replace(again, token=stored.held[0].token, attempt_count=1, is_new=True),)
     assert again.attempt_count == 2
 
 

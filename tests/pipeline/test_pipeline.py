@@ -11,6 +11,7 @@ from app.contacts.erase import erase_contact
 from app.core.runtime import Runtime
 from app.inbox.bury import LostLeaseError
 from app.inbox.fetching import enrich_events
+from app.inbox.replay import replay_deliveries
 from app.pipeline import apply_events, split_deliveries
 from app.sources.configure import add_source
 from app.sources.mappings import publish_mapping
@@ -237,3 +238,16 @@ def test_what_lies_about_is_applied_together_with_what_is_held(runtime, form):
 
     assert 2 == applied.count
     assert [("done", 2)] == select(runtime, "SELECT state, count(*) FROM events GROUP BY 1")
+
+
+def test_a_delivery_that_is_done_again_replaces_what_it_said(runtime, form):
+    deliver_form(runtime, "1", email="bo@mail.example", name="Bo Ek", newsletter="yes")
+    drain(runtime)
+    with runtime.transaction() as session:
+        replay_deliveries(session, [session.scalar(text("SELECT id FROM deliveries"))])
+
+    drain(runtime)
+
+    assert [("done", 1)] == select(runtime, "SELECT state, count(*) FROM events GROUP BY 1")
+    assert [(1,)] == select(runtime, "SELECT count(*) FROM contact_patches")
+    assert [(1,)] == select(runtime, "SELECT count(*) FROM consent_evidence")
