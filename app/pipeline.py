@@ -15,7 +15,14 @@ from app.contacts.erase import erase_arrival
 from app.contacts.record import record
 from app.contacts.resolve import resolve
 from app.core.runtime import Runtime
-from app.inbox.bury import LostLeaseError, bury_delivery, bury_event
+from app.inbox.bury import (
+    LostLeaseError,
+    bury_deadly,
+    bury_delivery,
+    bury_event,
+    given_back,
+    is_deadly,
+)
 from app.inbox.claim import WHOLE_STATES, ClaimedDelivery, ClaimedEvent, claim_deliveries, claim_events
 from app.inbox.events import store_events
 from app.inbox.forget import forget_events
@@ -78,7 +85,8 @@ def split_deliveries(runtime: Runtime, limit: int = DELIVERY_BATCH) -> SplitCoun
         held.extend(stored.held)
         thin_counts.append(sum(event.needs_enrich for one in split for event in one.split.events))
 
-    isolate(claimed, work, partial(bury_delivery, runtime))
+    with given_back(runtime, "deliveries", claimed):
+        isolate(claimed, work, partial(bury_delivery, runtime))
     return SplitCount(len(claimed), any(thin_counts), tuple(held))
 
 
@@ -93,9 +101,12 @@ def apply_events(runtime: Runtime, held: Sequence[ClaimedEvent] = (), limit: int
             claimed += claim_events(session, limit - len(claimed), states=WHOLE_STATES)
     applied = Applied(len(claimed))
     # What was in flight when a worker died goes alone, so that it takes nobody with it.
+    bury_deadly(runtime, [event for event in claimed if is_deadly(event)])
     fresh = [event for event in claimed if event.attempt_count == 1]
-    for batch in (fresh, *([event] for event in claimed if event.attempt_count > 1)):
-        isolate(batch, partial(_apply, runtime, applied), partial(bury_event, runtime))
+    suspects = [[event] for event in claimed if event.attempt_count > 1 and not is_deadly(event)]
+    with given_back(runtime, "events", claimed):
+        for batch in (fresh, *suspects):
+            isolate(batch, partial(_apply, runtime, applied), partial(bury_event, runtime))
     return applied
 
 

@@ -1,5 +1,6 @@
 """An RQ worker: it listens for bells and runs the jobs of `app.jobs`, one at a time."""
 
+import gc
 from collections.abc import Sequence
 
 from rq import SimpleWorker
@@ -29,6 +30,9 @@ def run_worker(settings: Settings, queues: Sequence[str] = QUEUES) -> None:
         maintenance_interval=MAINTENANCE_SECONDS,
         log_job_description=False,
     )
+    # What is loaded by now lives as long as the process: the garbage collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     with Beats(runtime, "worker"):
         # Each queue in turn, so that a long list in one keeps nobody waiting in another.
         worker.work(logging_level="WARNING", dequeue_strategy=DequeueStrategy.ROUND_ROBIN)

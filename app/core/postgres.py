@@ -39,6 +39,9 @@ OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "100",
+    # DETAIL and CONTEXT lines, and the statement of an error, hold a person's data.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
     # A batch of 500 arrivals holds an advisory lock for each of its identities until it commits.
     "max_locks_per_transaction": "256",
     "shared_buffers": "128MB",

@@ -1,11 +1,25 @@
 """What fails although it is alone: kept as a dead letter with its reason, so that its neighbours go on."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from uuid import UUID
+
 from sqlalchemy.exc import OperationalError
 
 from app.core.log import get_log
 from app.core.runtime import Runtime
 from app.inbox.claim import ClaimedDelivery, ClaimedEvent
-from app.inbox.settle import LetterError, SettledDelivery, SettledEvent, settle_deliveries, settle_events
+from app.inbox.isolate import PASSING
+from app.inbox.settle import (
+    LetterError,
+    Queue,
+    SettledDelivery,
+    SettledEvent,
+    let_go,
+    settle_deliveries,
+    settle_events,
+)
+from app.inbox.split import LAST_DEATH
 
 log = get_log(__name__)
 
@@ -31,6 +45,43 @@ def bury_event(runtime: Runtime, event: ClaimedEvent, error: Exception) -> None:
     log.error("event.buried", event_id=event.id, error=type(error).__name__)
     with runtime.transaction() as session:
         settle_events(session, [SettledEvent(event.id, event.token, "dead", error=letter)])
+
+
+def is_deadly(event: ClaimedEvent) -> bool:
+    """Whether work on it was cut short so often that it must be what kills the worker."""
+    return event.attempt_count > LAST_DEATH
+
+
+def bury_deadly(runtime: Runtime, events: Sequence[ClaimedEvent]) -> None:
+    """Events that were in flight at several deaths of a worker: nobody tries them again by themselves."""
+    for event in events:
+        reason = f"Work on it was cut short {event.attempt_count - 1} times."
+        letter = LetterError(
+            "poison", reason, "Look at the event and its mapping, then replay it.", stage="record"
+        )
+        log.error("event.deadly", event_id=event.id)
+        with runtime.transaction() as session:
+            settle_events(session, [SettledEvent(event.id, event.token, "dead", error=letter)])
+
+
+@contextmanager
+def given_back(
+    runtime: Runtime, queue: Queue, claimed: Sequence[ClaimedDelivery | ClaimedEvent]
+) -> Iterator[None]:
+    """What a passing failure leaves unfinished is free at once, instead of when its lease runs out."""
+    try:
+        yield
+    except PASSING:
+        by_token: dict[UUID, list[int]] = {}
+        for one in claimed:
+            by_token.setdefault(one.token, []).append(one.id)
+        with (
+            suppress(*PASSING),
+            runtime.transaction() as session,
+        ):  # the database may be away: then the lease runs out
+            for token, ids in by_token.items():
+                let_go(session, queue, token, ids)
+        raise
 
 
 def _letter(error: Exception, stage: str) -> LetterError:

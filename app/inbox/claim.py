@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 30.0  # a batch takes a second or two; what a dead worker held is free again after this
 WHOLE_STATES = ("new",)
 THIN_STATES = ("waiting_enrich", "blocked")
 PENDING_STATES = (*WHOLE_STATES, *THIN_STATES)

@@ -3,13 +3,22 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import psycopg
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 Piece = TypeVar("Piece")
 
 # The database's trouble, not the batch's: nobody is to blame, everything is tried again later.
-PASSING = (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError)
+# COPY goes by psycopg itself, so its errors come unwrapped.
+PASSING = (
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeoutError,
+    ConnectionError,
+)
 
 
 def isolate(

@@ -53,6 +53,13 @@ _RELEASE = text("""
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS g(id bigint, token uuid)
     WHERE e.id = g.id AND e.lease_token = g.token RETURNING e.id
 """)
+_LET_GO = {
+    table: text(
+        f"UPDATE {table} SET lease_token = NULL, leased_until = NULL, next_attempt_at = now() + interval '1 second',"  # noqa: S608 - two fixed names
+        " attempt_count = greatest(attempt_count - 1, 0) WHERE lease_token = :token AND id = ANY(:ids)"
+    )
+    for table in ("deliveries", "events")
+}
 _RENEW = {
     table: text(
         f"UPDATE {table} SET leased_until = now() + :lease * interval '1 second'"  # noqa: S608 - two fixed names
@@ -195,6 +202,11 @@ def release_events(session: Session, enriched: Sequence[Enriched]) -> set[int]:
     """Let go of events that are whole now: they are due at once, and this try is not held against them."""
     rows = [{"id": each.id, "token": str(each.token)} for each in enriched]
     return _run(session, _RELEASE, rows)
+
+
+def let_go(session: Session, queue: Queue, token: UUID, ids: Sequence[int]) -> None:
+    """Give back what was claimed and not settled, for another try in a second; this one is not held against it."""
+    session.execute(_LET_GO[queue], {"token": token, "ids": list(ids)})
 
 
 def renew_lease(

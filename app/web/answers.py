@@ -41,6 +41,10 @@ TOO_SLOW = _turn_away(408, "body too slow", "The body did not arrive in time.", 
 TOO_LARGE = _turn_away(
     413, "body too large", "The source accepts less; `muster sources set` changes it.", _CLOSE
 )
+NO_LENGTH = _turn_away(
+    411, "length required", "Send Content-Length; this server passes no chunked bodies.", _CLOSE
+)
+CUT_OFF = _turn_away(400, "body cut off", "Fewer bytes came than Content-Length says. Send it again.", _CLOSE)
 ENCODED = _turn_away(415, "body is encoded", "Send it without Content-Encoding.")
 UNAVAILABLE = _turn_away(503, "not now", "Send it again.", ("retry-after", str(RETRY_SECONDS)))
 

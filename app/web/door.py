@@ -19,8 +19,10 @@ from app.sources.catalogue import Catalogue
 from app.sources.loaded import LoadedSource
 from app.web.answers import (
     BAD_REQUEST,
+    CUT_OFF,
     ENCODED,
     METHOD,
+    NO_LENGTH,
     NOT_FOUND,
     REFUSED,
     TOO_LARGE,
@@ -47,6 +49,14 @@ class BodyTooSlow(Exception):  # noqa: N818 - it says what happened
     """The body did not arrive in time."""
 
 
+class BodyLengthUnknown(Exception):  # noqa: N818 - it says what happened
+    """The server in front of the door cannot say where the body ends."""
+
+
+class BodyCutOff(Exception):  # noqa: N818 - it says what happened
+    """Fewer bytes came than were announced."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestHead:
     """A request before its body. Names of headers in lower case; `path` and `query` as they stood on the line."""
@@ -65,7 +75,7 @@ class Port(Protocol):
     """What a server does for the door."""
 
     async def read_body(self, head: RequestHead, limit: int) -> bytes:
-        """The whole body, BodyTooLarge above `limit` bytes, BodyTooSlow after its time."""
+        """The whole body, BodyTooLarge above `limit` bytes, BodyTooSlow after its time, BodyCutOff, BodyLengthUnknown."""
 
     async def store(self, inbox: Inbox, delivery: NewDelivery) -> Outcome:
         """Wait until the delivery is committed, or BusyError."""
@@ -133,6 +143,10 @@ class Door:
             return self._refuse(source, TOO_LARGE)
         except BodyTooSlow:
             return self._refuse(source, TOO_SLOW)
+        except BodyLengthUnknown:
+            return self._refuse(source, NO_LENGTH)
+        except BodyCutOff:
+            return self._refuse(source, CUT_OFF)
         return await self._judge(source, head, route, body, port)
 
     async def _judge(

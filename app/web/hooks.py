@@ -19,7 +19,7 @@ from app.inbox.receive import Inbox
 from app.inbox.received import NewDelivery, Outcome
 from app.sources.catalogue import Catalogue
 from app.web.answers import EVERY_ANSWER, Answer
-from app.web.door import PREFIX, BodyTooLarge, Door, RequestHead
+from app.web.door import PREFIX, BodyCutOff, BodyLengthUnknown, BodyTooLarge, Door, RequestHead
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 WAIT_SECONDS = 5.0  # longer than the inbox ever takes to say yes or no
@@ -100,10 +100,14 @@ class _ThreadPort:
         if length is not None and (not length.isdecimal() or int(length) > limit):
             raise BodyTooLarge
         stream = request.environ["wsgi.input"]
-        is_bounded = length is not None or request.environ.get("wsgi.input_terminated", False)
-        body: bytes = stream.read(int(length) if length else limit + 1) if is_bounded else b""
+        is_terminated = request.environ.get("wsgi.input_terminated", False)
+        if length is None and head.find("transfer-encoding") is not None and not is_terminated:
+            raise BodyLengthUnknown
+        body: bytes = stream.read(int(length) if length else limit + 1) if length or is_terminated else b""
         if len(body) > limit:
             raise BodyTooLarge
+        if length is not None and len(body) < int(length):
+            raise BodyCutOff
         return body
 
     async def store(self, inbox: Inbox, delivery: NewDelivery) -> Outcome:

@@ -49,12 +49,12 @@ def is_json(request: RawRequest) -> bool:
 def fingerprint(request: RawRequest) -> tuple[str, bool]:
     """The digest of the body and whether it carries a nonce. Never raises.
 
-    A browser makes a new multipart boundary for each click, so the boundary is taken out first. The nonce is part of
-    the digest and does not replace it: a page from a cache hands one nonce to everybody.
+    A browser makes a new multipart boundary for each click, so a second click is another delivery there; its event is
+    the same and has no effect. The nonce is part of the digest and does not replace it: a page from a cache hands one
+    nonce to everybody.
     """
     body = request.body
-    boundary = media_type(request.header("content-type") or "")[1].get("boundary", b"")
-    digest = digest_of_bytes(body.replace(boundary, b"") if boundary else body)
+    digest = digest_of_bytes(body)
     if not any(name.encode() in body for name in NONCE_NAMES):
         return digest, False
     try:

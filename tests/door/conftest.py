@@ -25,6 +25,7 @@ from app.core.config import Settings
 from app.core.db import make_sessions, transaction
 from app.core.secretbox import SecretBox
 from app.sources.configure import add_source
+from tests.conftest import empty_database
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -150,27 +151,21 @@ def add_hook(
 
 
 @pytest.fixture
-def sessions(engine: Engine) -> Iterator[sessionmaker[Session]]:
+def sessions(engine: Engine) -> sessionmaker[Session]:
     """A session factory on an empty database, emptied while web processes look into it."""
     _empty(engine)
-    yield make_sessions(engine)
-    _empty(engine)
+    return make_sessions(engine)
 
 
 def _empty(engine: Engine) -> None:
     """Like `empty_database`, again where a web process held the tables in another order."""
     for _ in range(5):
         try:
-            with engine.begin() as connection:
-                names = connection.execute(
-                    text(
-                        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
-                    )
-                ).scalars()
-                connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"))
-                return
+            empty_database(engine)
         except OperationalError as error:
             deadlock = error
+        else:
+            return
     raise deadlock
 
 

@@ -3,6 +3,7 @@
 import json
 from urllib.parse import urlencode
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -251,3 +252,41 @@ def test_a_delivery_that_is_done_again_replaces_what_it_said(runtime, form):
     assert [("done", 1)] == select(runtime, "SELECT state, count(*) FROM events GROUP BY 1")
     assert [(1,)] == select(runtime, "SELECT count(*) FROM contact_patches")
     assert [(1,)] == select(runtime, "SELECT count(*) FROM consent_evidence")
+
+
+def test_what_kills_its_worker_again_and_again_is_given_up(runtime, form):
+    deliver_form(runtime, "1", email="bo@mail.example")
+    split_deliveries(runtime)
+    with runtime.transaction() as session:
+        session.execute(text("UPDATE events SET attempt_count = 5, lease_token = NULL, leased_until = NULL"))
+
+    apply_events(runtime)
+
+    [(state, error)] = select(runtime, "SELECT state, error FROM events")
+    assert ("dead", "poison") == (state, error["code"])
+
+
+@pytest.mark.parametrize(
+    "trouble", [psycopg.errors.DeadlockDetected, psycopg.errors.QueryCanceled, psycopg.errors.DiskFull]
+)
+def test_passing_trouble_of_the_database_blames_no_event_and_gives_them_back(
+    runtime, form, monkeypatch, trouble
+):
+    deliver_form(runtime, "1", email="bo@mail.example")
+    split_deliveries(runtime)
+    with runtime.transaction() as session:
+        session.execute(text("UPDATE events SET attempt_count = 0, lease_token = NULL, leased_until = NULL"))
+
+    def fail(*_words):
+        raise trouble
+
+    with monkeypatch.context() as broken:
+        broken.setattr("app.pipeline.record", fail)
+        with pytest.raises(psycopg.OperationalError):
+            apply_events(runtime)
+
+    assert [("new", None, 0)] == select(runtime, "SELECT state, lease_token, attempt_count FROM events")
+    with runtime.transaction() as session:
+        session.execute(text("UPDATE events SET next_attempt_at = now()"))
+    drain(runtime)
+    assert [(1,)] == select(runtime, "SELECT count(*) FROM contacts")
