@@ -27,7 +27,8 @@ from app.audiences.pull import pull_audience
 from app.audiences.push import push_audience
 from app.audiences.runs import list_runs, run_counted
 from app.audiences.show import describe_audience, summarise_audience
-from app.cli.kit import emit, json_option, open_runtime, parse_pairs, print_table
+from app.cli.kit import LIMIT, emit, json_option, open_runtime, parse_pairs, print_table, shown_status
+from app.cli.slugs import complete_audience
 from app.core.errors import BusyError, InvalidError, NotFoundError
 from app.core.runtime import Runtime
 from integrations.mailchimp.problems import MailchimpProblem
@@ -136,7 +137,7 @@ def list_command(*, as_json: bool) -> None:
 
 
 @audiences.command()
-@click.argument("slug")
+@click.argument("slug", shell_complete=complete_audience)
 @json_option
 def show(slug: str, *, as_json: bool) -> None:
     """One audience: members by status, webhook, what waits, who cannot be synced and why, last errors."""
@@ -164,9 +165,25 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-@click.group()
-def sync() -> None:
-    """Push to and pull from audiences now; workers do both by themselves."""
+Work = Callable[[Runtime, Connections, int], Any]
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def sync(context: click.Context, *, as_json: bool) -> None:
+    """Push to and pull from audiences now; workers do both by themselves. Without a word: push, then pull, all."""
+    if context.invoked_subcommand is not None:
+        if as_json:  # `sync --json push` is `sync push --json`
+            context.default_map = {name: {"as_json": True} for name in sync.commands}
+        return
+    runtime = open_runtime()
+    results = {
+        "push": _run(runtime, "push", None, _push_all, is_quiet=as_json),
+        "pull": _run(runtime, "pull", None, _pull_changed, is_quiet=as_json),
+    }
+    emit(results, as_json=as_json, text=lambda: _say_both(results))
+    _refuse_blocked([*results["push"], *results["pull"]])
 
 
 def _chosen(session: Session, slug: str | None) -> list[Audience]:
@@ -176,25 +193,25 @@ def _chosen(session: Session, slug: str | None) -> list[Audience]:
 
 
 def _run(
-    kind: str, slug: str | None, *, as_json: bool, work: Callable[[Runtime, Connections, int], Any]
-) -> None:
-    runtime = open_runtime()
+    runtime: Runtime, kind: str, slug: str | None, work: Work, *, is_quiet: bool
+) -> list[dict[str, Any]]:
+    """Do `work` for one audience or all; a row of counts each."""
     with runtime.transaction() as session:
         chosen = _chosen(session, slug)
     results = []
     with _connections(runtime) as connections:
         for audience in chosen:
+            doing = partial(work, runtime, connections, audience.id)
             try:
-                counts = run_counted(
-                    runtime.sessions,
-                    audience.id,
-                    kind,
-                    partial(work, runtime, connections, audience.id),
-                )
+                with shown_status(f"{kind} {audience.slug} ...", is_quiet=is_quiet):
+                    counts = run_counted(runtime.sessions, audience.id, kind, doing)
             except MailchimpProblem as problem:
                 raise BusyError(f"{audience.slug}: {problem}", problem.sentence) from problem
             results.append({"audience": audience.slug, **counts.as_dict()})
-    emit(results, as_json=as_json, text=lambda: _say(results))
+    return results
+
+
+def _refuse_blocked(results: Iterable[Mapping[str, Any]]) -> None:
     if any(one["is_blocked"] for one in results):
         raise BusyError(
             "Mailchimp is not being called for now.",
@@ -202,16 +219,45 @@ def _run(
         )
 
 
-def _say(results: Iterable[Mapping[str, Any]]) -> None:
+def _say(kind: str, results: Iterable[Mapping[str, Any]]) -> None:
     for counts in results:
         parts = [
             f"{name} {count}" for name, count in counts.items() if name not in {"audience", "is_blocked"}
         ]
-        click.echo(f"{counts['audience']}: {', '.join(parts)}")
+        click.echo(f"{kind} {counts['audience']}: {', '.join(parts)}")
+
+
+def _say_both(results: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+    for kind, found in results.items():
+        _say(kind, found)
+
+
+def _push_waiting(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
+    return push_audience(runtime.sessions, connections, audience_id)
+
+
+def _push_all(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
+    with runtime.transaction() as session:
+        queue_audience(session, audience_id)
+    return _push_waiting(runtime, connections, audience_id)
+
+
+def _pull_changed(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
+    return pull_audience(runtime.sessions, connections, audience_id)
+
+
+def _pull_all(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
+    return pull_audience(runtime.sessions, connections, audience_id, is_full=True)
+
+
+def _run_one(kind: str, slug: str | None, work: Work, *, as_json: bool) -> None:
+    results = _run(open_runtime(), kind, slug, work, is_quiet=as_json)
+    emit(results, as_json=as_json, text=lambda: _say(kind, results))
+    _refuse_blocked(results)
 
 
 @sync.command()
-@click.argument("audience", required=False)
+@click.argument("audience", required=False, shell_complete=complete_audience)
 @click.option(
     "--changed",
     is_flag=True,
@@ -220,32 +266,21 @@ def _say(results: Iterable[Mapping[str, Any]]) -> None:
 @json_option
 def push(audience: str | None, *, changed: bool, as_json: bool) -> None:
     """Bring AUDIENCE (or all) to what the customer database says."""
-
-    def work(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
-        if not changed:
-            with runtime.transaction() as session:
-                queue_audience(session, audience_id)
-        return push_audience(runtime.sessions, connections, audience_id)
-
-    _run("push", audience, as_json=as_json, work=work)
+    _run_one("push", audience, _push_waiting if changed else _push_all, as_json=as_json)
 
 
 @sync.command()
-@click.argument("audience", required=False)
+@click.argument("audience", required=False, shell_complete=complete_audience)
 @click.option("--full", is_flag=True, help="Read everybody, not only who changed since the last pull.")
 @json_option
 def pull(audience: str | None, *, full: bool, as_json: bool) -> None:
     """Read from AUDIENCE (or all) what Mailchimp knows: statuses, opt-outs, tags."""
-
-    def work(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
-        return pull_audience(runtime.sessions, connections, audience_id, is_full=full)
-
-    _run("pull", audience, as_json=as_json, work=work)
+    _run_one("pull", audience, _pull_all if full else _pull_changed, as_json=as_json)
 
 
 @sync.command()
-@click.argument("audience", required=False)
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.argument("audience", required=False, shell_complete=complete_audience)
+@click.option("--limit", type=LIMIT, default=20, show_default=True)
 @json_option
 def runs(audience: str | None, *, limit: int, as_json: bool) -> None:
     """The latest runs."""

@@ -1,17 +1,20 @@
 """`muster contacts`: find, show, export, erase, merge, unmerge."""
 
 import getpass
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
 from app.audiences.outbox import queue_changes
-from app.cli.kit import emit, json_option, open_runtime, print_table
+from app.cli.kit import LIMIT, ROW_ID, emit, json_option, open_runtime, print_table
 from app.contacts.erase import Erased, erase_contact
 from app.contacts.export import export_contact, list_memberships, plain
 from app.contacts.merge import Merged, merge, unmerge
 from app.contacts.read import ContactLine, ContactView, find_contacts, get_contact_view
+from app.core.audit import audit
 from mappings.language.fields import default_fields
 
 NAME_FIELDS = ("first_name", "last_name")
@@ -24,8 +27,8 @@ def contacts() -> None:
 
 @contacts.command()
 @click.argument("query", default="")
-@click.option("--limit", default=50, show_default=True, help="How many at most.")
-@click.option("--after", "cursor", type=int, help="Go on after the contact with this id.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="How many at most.")
+@click.option("--after", "cursor", type=ROW_ID, help="Go on after the contact with this id.")
 @json_option
 def find(query: str, limit: int, cursor: int | None, as_json: bool) -> None:
     """Find people by address, phone, platform id, contact id, or words of their name."""
@@ -60,7 +63,7 @@ def _name(fields: Any) -> str:
 
 
 @contacts.command()
-@click.argument("contact_id", type=int)
+@click.argument("contact_id", type=ROW_ID)
 @json_option
 def show(contact_id: int, as_json: bool) -> None:
     """Show a person: fields and where they come from, identities, consents, history, memberships."""
@@ -104,7 +107,7 @@ def _print_view(view: ContactView, memberships: list[dict[str, Any]]) -> None:
 
 
 @contacts.command()
-@click.argument("contact_id", type=int)
+@click.argument("contact_id", type=ROW_ID)
 @json_option
 def export(contact_id: int, as_json: bool) -> None:  # noqa: ARG001 - an export is JSON either way
     """Print everything that is known of a person, as JSON."""
@@ -114,7 +117,7 @@ def export(contact_id: int, as_json: bool) -> None:  # noqa: ARG001 - an export 
 
 
 @contacts.command()
-@click.argument("contact_id", type=int)
+@click.argument("contact_id", type=ROW_ID)
 @click.option("--reason", default="asked by the person", show_default=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
@@ -126,7 +129,13 @@ def erase(contact_id: int, reason: str, yes: bool, as_json: bool) -> None:
     with runtime.transaction() as session:
         erased = erase_contact(session, contact_id, runtime.box, reason)
         queue_changes(session, erased.contact_ids)  # the members are deleted at Mailchimp next
+        _audit(session, "contact.erase", contact_id, {"contact_ids": list(erased.contact_ids)})
     emit(_erased(erased), as_json=as_json, text=_erased_text(contact_id, erased))
+
+
+def _audit(session: Session, action: str, contact_id: int, ids: Mapping[str, Any]) -> None:
+    """Ids only: a reason may hold what people wrote."""
+    audit(session, "command line", action, f"contact:{contact_id}", None, ids)
 
 
 def _erased(erased: Erased) -> dict[str, Any]:
@@ -146,8 +155,8 @@ def _erased_text(contact_id: int, erased: Erased) -> str:
 
 
 @contacts.command("merge")
-@click.argument("winner_id", type=int)
-@click.argument("loser_id", type=int)
+@click.argument("winner_id", type=ROW_ID)
+@click.argument("loser_id", type=ROW_ID)
 @click.option("--reason", default="judged the same person", show_default=True)
 @json_option
 def merge_command(winner_id: int, loser_id: int, reason: str, as_json: bool) -> None:
@@ -155,6 +164,7 @@ def merge_command(winner_id: int, loser_id: int, reason: str, as_json: bool) -> 
     with open_runtime().transaction() as session:
         merged = merge(session, winner_id, loser_id, reason, getpass.getuser(), dictionary=default_fields())
         queue_changes(session, merged.changed_contact_ids)
+        _audit(session, "contact.merge", winner_id, {"loser_id": loser_id, "merge_id": merged.merge_id})
     emit(
         asdict(merged),
         as_json=as_json,
@@ -163,13 +173,16 @@ def merge_command(winner_id: int, loser_id: int, reason: str, as_json: bool) -> 
 
 
 @contacts.command("unmerge")
-@click.argument("merge_id", type=int)
+@click.argument("merge_id", type=ROW_ID)
 @json_option
 def unmerge_command(merge_id: int, as_json: bool) -> None:
     """Take a merge back: both contacts are as they were, opt-outs learned since stay with both."""
     with open_runtime().transaction() as session:
         undone: Merged = unmerge(session, merge_id, getpass.getuser(), dictionary=default_fields())
         queue_changes(session, undone.changed_contact_ids)
+        _audit(
+            session, "contact.unmerge", undone.winner_id, {"loser_id": undone.loser_id, "merge_id": merge_id}
+        )
     emit(
         asdict(undone),
         as_json=as_json,

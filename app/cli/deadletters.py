@@ -8,12 +8,13 @@ from typing import Any
 import click
 from redis import RedisError
 
-from app.cli.kit import emit, json_option, open_runtime, print_table
+from app.cli.kit import LIMIT, ROW_ID, emit, json_option, open_runtime, print_table
+from app.cli.slugs import complete_source
 from app.core.audit import audit
 from app.core.bell import ring_now
 from app.core.runtime import Runtime
 from app.inbox.deadletters import DeadLetter, DeadLetterPage, get_dead_letter, list_dead_letters
-from app.inbox.replay import Choice, Replayed, count_replayable
+from app.inbox.replay import Choice, Replayed, check_choice, count_replayable
 from app.inbox.replay import replay as put_back
 
 
@@ -27,8 +28,8 @@ def deadletters(context: click.Context, as_json: bool) -> None:
 
 
 @deadletters.command("list")
-@click.option("--source", help="Only of this source.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--source", help="Only of this source.", shell_complete=complete_source)
+@click.option("--limit", default=50, show_default=True, type=LIMIT)
 @click.option("--cursor", default="", help="Go on after an earlier page.")
 @json_option
 def list_letters(source: str | None = None, limit: int = 50, cursor: str = "", as_json: bool = False) -> None:
@@ -89,10 +90,10 @@ def _plain(letter: DeadLetter) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--source", default="", help="Events of this source.")
+@click.option("--source", default="", help="Events of this source.", shell_complete=complete_source)
 @click.option("--dead", "is_dead", is_flag=True, help="Only what was given up.")
-@click.option("--event", "events", multiple=True, type=int, help="This event; may be repeated.")
-@click.option("--delivery", "deliveries", multiple=True, type=int, help="This delivery; may be repeated.")
+@click.option("--event", "events", multiple=True, type=ROW_ID, help="This event; may be repeated.")
+@click.option("--delivery", "deliveries", multiple=True, type=ROW_ID, help="This delivery; may be repeated.")
 @click.option("--since", type=click.DateTime(), help="Received since then (UTC).")
 @click.option("--dry-run", is_flag=True, help="Only say how many.")
 @json_option
@@ -113,6 +114,7 @@ def replay(  # noqa: PLR0917 - one parameter an option
         raise click.UsageError("Say what to replay: --dead, --source, --event, --delivery or --since.")
     runtime = open_runtime()
     with runtime.transaction() as session:
+        check_choice(session, choice)
         found = count_replayable(session, choice) if dry_run else put_back(session, choice)
         if found.count and not dry_run:
             audit(session, "command line", "replay", f"source:{source or '*'}", None, asdict(found))

@@ -10,16 +10,17 @@ from sqlalchemy.orm import Session
 from app.cli.doctor_findings import FAIL, OK, WARN, Finding
 from app.core.errors import ConfigError
 from app.core.secretbox import SecretBox
+from app.sources.settings import LIST_INTEGRATION, list_config_problems
+from integrations.kit.contract import SourceConfig
 from integrations.kit.registry import get_source, list_integrations
 from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.problems import MailchimpProblem
 
 DEADLINE_SECONDS = 10.0
-LIST_INTEGRATION = "list"  # sources of list sync jobs: they have no door and no secret
 BUILT_IN_FIELDS = frozenset({"EMAIL"})
 
 SOURCES = text("""
-    SELECT s.id, s.slug, s.integration, s.is_enabled, s.paused_at, s.paused_reason, s.mapping_version_id, m.number,
+    SELECT s.id, s.slug, s.integration, s.settings, s.is_enabled, s.paused_at, s.paused_reason, s.mapping_version_id, m.number,
            (SELECT max(e.received_at) FROM events e WHERE e.source_id = s.id) AS last_event_at, now() AS now
     FROM sources s LEFT JOIN mapping_versions m ON m.id = s.mapping_version_id ORDER BY s.slug
 """)
@@ -51,7 +52,7 @@ def judge_source(
     """`row` as SOURCES gives it, `secrets` as (name, sealed). One ok finding, or what is wrong."""
     slug = row["slug"]
     subject = f"source {slug}"
-    wrong = [*_source_problems(row, subject), *_secret_problems(row, subject, secrets, box)]
+    wrong = [*_source_problems(row, subject), *_platform_problems(row, subject, secrets, box)]
     if any(finding.level == FAIL for finding in wrong):
         return wrong
     said = f"{row['integration']}, mapping version {row['number']}, {_last_event(row['last_event_at'], row['now'])}."
@@ -77,15 +78,16 @@ def _source_problems(row: Mapping[str, Any], subject: str) -> list[Finding]:
     return found
 
 
-def _secret_problems(
+def _platform_problems(
     row: Mapping[str, Any], subject: str, secrets: Sequence[tuple[str, bytes]], box: SecretBox
 ) -> list[Finding]:
     if row["integration"] not in list_integrations():
         return []
     found = []
+    opened: dict[str, tuple[str, ...]] = {}
     for name, sealed in secrets:
         try:
-            box.open(sealed, f"secret:{row['id']}:{name}")
+            opened[name] = (box.open(sealed, f"secret:{row['id']}:{name}"), *opened.get(name, ()))
         except ConfigError as error:
             found.append(Finding(FAIL, subject, error.message, error.hint))
     present = {name for name, _ in secrets}
@@ -95,7 +97,21 @@ def _secret_problems(
             found.append(
                 Finding(FAIL, subject, f"The secret {setting.name} ({setting.label}) is missing.", step)
             )
-    return found
+    return found or _config_problems(row, subject, opened)
+
+
+def _config_problems(
+    row: Mapping[str, Any], subject: str, secrets: Mapping[str, tuple[str, ...]]
+) -> list[Finding]:
+    """What the integration itself has against the configuration."""
+    settings = {name: str(value) for name, value in (row.get("settings") or {}).items()}
+    config = SourceConfig(row["slug"], settings, secrets)
+    step = f"Set it: `muster sources set {row['slug']} KEY=VALUE`; `muster sources show {row['slug']}` names the keys."
+    level = FAIL if row["is_enabled"] else WARN
+    return [
+        Finding(level, subject, sentence, step)
+        for sentence in list_config_problems(get_source(row["integration"]), config)
+    ]
 
 
 def _last_event(at: datetime | None, now: datetime) -> str:

@@ -1,7 +1,9 @@
 """What every command shares: the runtime, `--json`, tables."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,6 +14,9 @@ from rich.table import Table
 from app.core.config import load_settings
 from app.core.runtime import Runtime
 from app.tables import ROOMS
+
+ROW_ID = click.IntRange(1, 2**63 - 1)  # a bigint of PostgreSQL
+LIMIT = click.IntRange(1, 1000)
 
 
 def open_runtime() -> Runtime:
@@ -78,3 +83,13 @@ def parse_pairs(pairs: Iterable[str], option: str = "--set") -> Mapping[str, str
             raise click.UsageError(f"{option} takes key=value; {name!r} has no '='.")
         parsed[name.strip()] = value
     return parsed
+
+
+@contextmanager
+def shown_status(sentence: str, *, is_quiet: bool) -> Iterator[None]:
+    """The sentence with a turning sign on a terminal, gone at the end; silence for programs."""
+    if is_quiet or not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True, markup=False).status(sentence):
+        yield

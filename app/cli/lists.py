@@ -12,8 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.cli.kit import emit, json_option, open_runtime, print_table
+from app.cli.slugs import complete_source
+from app.core.audit import audit
 from app.lists.run import ListPlan, ListWish, apply_run, list_runs, plan_run
 from app.lists.run import Progress as Report
+from app.sources.configure import check_slug
 
 SAID = ("read", "joiners", "changed", "unchanged", "invalid")
 
@@ -29,7 +32,11 @@ def lists() -> None:
     "--preset", default="plain_sheet", show_default=True, help="The mapping a new list starts from."
 )
 @click.option(
-    "--list", "slug", default="", help="The list's name; the next run is compared with the last of this name."
+    "--list",
+    "slug",
+    default="",
+    help="The list's name; the next run is compared with the last of this name.",
+    shell_complete=complete_source,
 )
 @click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
 @click.option("--encoding", default="", help="Where the file is not UTF-8: cp1252, utf-16, ...")
@@ -52,6 +59,10 @@ def run(
     as_json: bool,
 ) -> None:
     """Compare FILE with the last run, say who joins and changes, then write exactly that."""
+    if slug:
+        check_slug(slug)
+    if report and report.resolve() == file.resolve():
+        raise click.UsageError("--report names the list itself, which would be written over.")
     runtime = open_runtime()
     wish = ListWish(
         path=file,
@@ -69,6 +80,15 @@ def run(
         counts: dict[str, Any] = dict(plan.counts)
         if not dry_run:
             counts = dict(apply_run(runtime, plan, wish, progress))
+            with runtime.transaction() as session:
+                audit(
+                    session,
+                    "command line",
+                    "list.run",
+                    f"source:{plan.source.slug}",
+                    None,
+                    {"run": plan.run_id, **counts},
+                )
     answer = {
         "run": plan.run_id,
         "list": plan.source.slug,
@@ -77,7 +97,7 @@ def run(
         "report": str(plan.report_path) if plan.report_path else None,
     }
     written = (
-        "Nothing was written (dry run)."
+        "No contact was written (dry run)."
         if dry_run
         else f"Written. Contacts changed: {counts.get('contacts_changed', 0)}."
     )

@@ -1,14 +1,9 @@
 """The `muster` command: one table of commands, each loaded when it is called."""
 
 import importlib
-import json
 import sys
-from typing import Any
 
 import click
-from sqlalchemy.exc import OperationalError
-
-from app.core.errors import MusterError, NotRunningError
 
 # name -> (module:attribute, what `muster --help` says); so that `muster --help` imports nothing else
 COMMANDS = {
@@ -39,9 +34,11 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            if cmd_name.startswith("-") or ctx.resilient_parsing:
+                return None  # click knows what to say of options
+            raise click.exceptions.NoSuchCommand(cmd_name, possibilities=COMMANDS, ctx=ctx)
         module, attribute = COMMANDS[cmd_name][0].split(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
@@ -57,46 +54,20 @@ def muster() -> None:
     """Muster: every person who raised a hand, once, in your database and your Mailchimp audiences."""
 
 
-def say_error(error: MusterError, *, as_json: bool) -> None:
-    """One sentence and the next step on stderr; the same as JSON where the caller asked for JSON."""
-    problems = [
-        {"path": p.path, "code": p.code, "reason": p.reason, "hint": p.hint, "value": p.value, "line": p.line}
-        for p in getattr(error, "problems", ())
-    ]
-    if as_json:
-        body: dict[str, Any] = {"error": error.message, "hint": error.hint, "problems": problems}
-        click.echo(json.dumps(body, ensure_ascii=False), err=True)
-        return
-    click.echo(f"Error: {error.message}", err=True)
-    for problem in problems:
-        line = f"line {problem['line']}, " if problem["line"] else ""
-        click.echo(f"  {line}{problem['path']}: {problem['reason']} {problem['hint']}".rstrip(), err=True)
-    if error.hint:
-        click.echo(f"Next: {error.hint}", err=True)
-
-
 def main() -> None:
     """Run `muster`; every error ends as one sentence and an exit code that means something."""
     as_json = "--json" in sys.argv
     try:
-        muster.main(prog_name="muster", standalone_mode=False)
+        code = muster.main(
+            prog_name="muster", standalone_mode=False
+        )  # the code of click's Exit, else nothing
     except click.exceptions.Abort:
         sys.exit(130)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(64)  # EX_USAGE of sysexits.h
-    except MusterError as error:
-        say_error(error, as_json=as_json)
-        sys.exit(error.exit_code)
-    except OperationalError:
-        unreachable = NotRunningError(
-            "The database does not answer.",
-            "Start Muster with `make up`, or check DATABASE_URL, then `muster doctor`.",
-        )
-        say_error(unreachable, as_json=as_json)
-        sys.exit(unreachable.exit_code)
+    except Exception as error:  # noqa: BLE001 - the outermost loop: whatever it is, it is said and not swallowed
+        from app.cli.faults import say  # its imports are slow, and most calls end well
+
+        sys.exit(say(error, as_json=as_json))
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from typing import Any
 import click
 from sqlalchemy import text
 
-from app.cli.kit import emit, json_option, open_runtime, print_table
+from app.cli.kit import ROW_ID, emit, json_option, open_runtime, print_table
+from app.cli.slugs import complete_source
 from app.core.errors import InvalidError, NotFoundError
 from app.inbox.mapped import plain_problem
 from app.sources.configure import get_source_row
@@ -107,7 +108,7 @@ def test_command(mapping: str, *, as_json: bool) -> None:
 
 @map_group.command()
 @click.argument("mapping")
-@click.option("--event", "event_id", type=int, help="A stored event, by its number.")
+@click.option("--event", "event_id", type=ROW_ID, help="A stored event, by its number.")
 @click.option(
     "--file", "sample", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A JSON file."
 )
@@ -171,10 +172,14 @@ def say_preview(result: MappingResult, lines: Sequence[str]) -> None:
 
 
 @map_group.command()
-@click.argument("source")
+@click.argument("source", shell_complete=complete_source)
 @click.argument("mapping")
 @click.option("--note", default="", help="What changed and why.")
-@click.option("--based-on", type=int, help="Refuse when this version is no longer the one in force.")
+@click.option(
+    "--based-on",
+    type=click.IntRange(0, 2**31 - 1),
+    help="Refuse when this version is no longer the one in force.",
+)
 @json_option
 def publish(source: str, mapping: str, note: str, based_on: int | None, *, as_json: bool) -> None:
     """Make MAPPING the mapping of SOURCE from now on."""
@@ -190,7 +195,7 @@ def publish(source: str, mapping: str, note: str, based_on: int | None, *, as_js
 
 
 @map_group.command()
-@click.argument("source")
+@click.argument("source", shell_complete=complete_source)
 @json_option
 def versions(source: str, *, as_json: bool) -> None:
     """The published versions of SOURCE's mapping."""
@@ -211,8 +216,8 @@ def versions(source: str, *, as_json: bool) -> None:
 
 
 @map_group.command()
-@click.argument("source")
-@click.argument("number", type=int)
+@click.argument("source", shell_complete=complete_source)
+@click.argument("number", type=click.IntRange(1, 2**31 - 1))
 @json_option
 def rollback(source: str, number: int, *, as_json: bool) -> None:
     """Publish version NUMBER of SOURCE's mapping again, as a new version."""
@@ -226,7 +231,7 @@ def rollback(source: str, number: int, *, as_json: bool) -> None:
 
 
 @map_group.command()
-@click.argument("source")
+@click.argument("source", shell_complete=complete_source)
 def show(source: str) -> None:
     """Print the mapping of SOURCE that is in force."""
     with open_runtime().transaction() as session:

@@ -7,7 +7,9 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.cli.kit import emit, json_option, open_runtime, parse_pairs, print_table
+from app.cli.kit import LIMIT, emit, json_option, open_runtime, parse_pairs, print_table
+from app.cli.slugs import complete_source
+from app.core.runtime import Runtime
 from app.sources.configure import (
     DAY_SECONDS,
     add_source,
@@ -18,8 +20,8 @@ from app.sources.configure import (
     update_settings,
 )
 from app.sources.models import MappingVersion, Source
-from app.sources.settings import URL_KEY, hook_path, integration_of
-from app.sources.views import list_conflicts, list_rejections
+from app.sources.settings import LIST_INTEGRATION, URL_KEY, hook_path, list_settings
+from app.sources.views import find_mapping_number, list_conflicts, list_rejections
 
 
 @click.group()
@@ -53,7 +55,10 @@ def _say_added(shown: Mapping[str, Any]) -> None:
     click.echo(f"  hook_url  {shown['hook_url']}")
     for name, value in shown["generated"].items():
         click.echo(f"  {name}  {value}")
-    click.echo("Secrets are shown this once. Put them into the platform's settings.")
+    if shown["generated"].keys() - {URL_KEY}:
+        click.echo("Secrets are shown this once. Put them into the platform's settings.")
+    if URL_KEY in shown["generated"]:
+        click.echo(f"`muster sources show {shown['slug']}` prints the hook_url again.")
 
 
 @sources.command("list")
@@ -98,7 +103,7 @@ def _state(row: Mapping[str, Any]) -> str:
 
 
 @sources.command()
-@click.argument("slug")
+@click.argument("slug", shell_complete=complete_source)
 @json_option
 def show(slug: str, as_json: bool) -> None:
     """One source: address, settings, and what was turned away at the door."""
@@ -109,9 +114,11 @@ def show(slug: str, as_json: bool) -> None:
     emit(shown, as_json=as_json, text=lambda: _say_source(shown))
 
 
-def _hook_url(runtime: Any, session: Session, source: Source) -> str:
+def _hook_url(runtime: Runtime, session: Session, source: Source) -> str:
+    if source.integration == LIST_INTEGRATION:
+        return ""
     key = find_secret(session, runtime.box, source.id, URL_KEY) or ""
-    return str(runtime.settings.public_url) + hook_path(source.slug, key)
+    return runtime.settings.public_url + hook_path(source.slug, key)
 
 
 def _shown(session: Session, source: Source, hook_url: str) -> dict[str, Any]:
@@ -122,6 +129,7 @@ def _shown(session: Session, source: Source, hook_url: str) -> dict[str, Any]:
         "hook_url": hook_url,
         "is_enabled": source.is_enabled,
         "paused_reason": source.paused_reason,
+        "mapping_version": find_mapping_number(session, source.id),
         "max_body_bytes": source.max_body_bytes,
         "trust": source.trust,
         "settings": dict(source.settings),
@@ -131,7 +139,7 @@ def _shown(session: Session, source: Source, hook_url: str) -> dict[str, Any]:
         ],
         "known_settings": [
             {"name": setting.name, "label": setting.label, "help": setting.help}
-            for setting in integration_of(source.integration).settings
+            for setting in list_settings(source.integration)
         ],
         "rejections": [each.as_plain() for each in list_rejections(session, source.id)],
     }
@@ -145,10 +153,11 @@ def _say_source(shown: Mapping[str, Any]) -> None:
         "hook_url",
         "is_enabled",
         "paused_reason",
+        "mapping_version",
         "max_body_bytes",
         "trust",
     ):
-        click.echo(f"{name:15} {shown[name] if shown[name] is not None else ''}")
+        click.echo(f"{name:15} {shown[name] if shown[name] is not None else ''}".rstrip())
     for name, value in shown["settings"].items():
         click.echo(f"  {name} = {value}")
     for secret in shown["secrets"]:
@@ -159,7 +168,7 @@ def _say_source(shown: Mapping[str, Any]) -> None:
 
 
 @sources.command("set")
-@click.argument("slug")
+@click.argument("slug", shell_complete=complete_source)
 @click.argument("pairs", nargs=-1, required=True, metavar="KEY=VALUE...")
 @json_option
 def set_settings(slug: str, pairs: tuple[str, ...], as_json: bool) -> None:
@@ -174,7 +183,7 @@ def set_settings(slug: str, pairs: tuple[str, ...], as_json: bool) -> None:
 
 
 @sources.command()
-@click.argument("slug")
+@click.argument("slug", shell_complete=complete_source)
 @click.option("--name", help="Which secret; the main one without this.")
 @click.option("--value", help="The new value, where the platform makes it.")
 @click.option(
@@ -204,7 +213,7 @@ def rotate(slug: str, name: str | None, value: str | None, grace_hours: float, a
 
 
 @sources.command()
-@click.argument("slug")
+@click.argument("slug", shell_complete=complete_source)
 @json_option
 def disable(slug: str, as_json: bool) -> None:
     """Close a source; its platform is told to send again later."""
@@ -212,7 +221,7 @@ def disable(slug: str, as_json: bool) -> None:
 
 
 @sources.command()
-@click.argument("slug")
+@click.argument("slug", shell_complete=complete_source)
 @json_option
 def enable(slug: str, as_json: bool) -> None:
     """Open a source again."""
@@ -230,12 +239,14 @@ def _switch(slug: str, *, is_enabled: bool, as_json: bool) -> None:
 
 
 @sources.command()
-@click.argument("slug", required=False)
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@click.argument("slug", required=False, shell_complete=complete_source)
+@click.option("--limit", default=50, show_default=True, type=LIMIT)
 @json_option
 def conflicts(slug: str | None, limit: int, as_json: bool) -> None:
     """Deliveries that came again under the same key with other bytes."""
     with open_runtime().transaction() as session:
+        if slug:
+            get_source_row(session, slug)
         rows = [each.as_plain() for each in list_conflicts(session, slug, limit)]
     emit(
         rows,

@@ -2,13 +2,23 @@
 
 import hashlib
 import os
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from environs import Env, EnvError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from app.core.errors import ConfigError
 
+ENV_FILE = ".env"
+DATABASE_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
+REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+LOG_FORMATS = ("json", "text")
+HIGHEST_PORT = 65_535
+MOST_PROCESSES = 64
 SOCKET_PATH_LIMIT = 107  # sun_path of Linux less its closing NUL; PostgreSQL refuses longer ones
 SHORTEST_SECRET_KEY = 32  # characters
 
@@ -75,36 +85,93 @@ def runtime_dir(home: Path) -> Path:
 
 
 def load_settings() -> Settings:
-    """Read the environment. ConfigError names the variable and what is wrong with it."""
+    """Read the environment, and a .env beside the current directory for what it leaves open.
+
+    ConfigError names the variable and what is wrong with it, never its value.
+    """
     env = Env()
     try:
-        home = Path(env.str("MUSTER_HOME", "./var")).absolute()
-        port = env.int("PORT", 8080)
-        host = env.str("HOST", "127.0.0.1")
-        settings = Settings(
-            home=home,
-            run_dir=Path(run_dir).absolute()
-            if (run_dir := env.str("MUSTER_RUN_DIR", ""))
-            else runtime_dir(home),
-            database_url=env.str("DATABASE_URL", ""),
-            redis_url=env.str("REDIS_URL", ""),
-            host=host,
-            port=port,
-            public_url=env.str("MUSTER_PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/"),
-            secret_key=env.str("MUSTER_SECRET_KEY", ""),
-            mailchimp_api_key=env.str("MAILCHIMP_API_KEY", ""),
-            mailchimp_base_url=env.str("MAILCHIMP_BASE_URL", ""),
-            sim_port=env.int("MUSTER_SIM_PORT", port + 1),
-            web_processes=env.int("MUSTER_WEB_PROCESSES", 2),
-            worker_processes=env.int("MUSTER_WORKER_PROCESSES", 2),
-            is_proxied=env.bool("MUSTER_PROXIED", False),
-            log_format=env.str("MUSTER_LOG_FORMAT", "json"),
-            default_region=env.str("MUSTER_DEFAULT_REGION", "US"),
-        )
+        env.read_env(Path.cwd() / ENV_FILE, recurse=False)
+        settings = _read(env)
     except EnvError as error:
         raise ConfigError(
             f"A setting is not usable: {error}", "docs/operations.md lists every setting."
         ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The file {Path(ENV_FILE).absolute()} cannot be read ({type(error).__name__}).",
+            "Write it as UTF-8 text of lines NAME=value, readable to this account, or remove it.",
+        ) from error
+    for name, sentence in _list_faults(settings):
+        raise ConfigError(f"{name} is not usable: {sentence}", "docs/operations.md lists every setting.")
+    _check_lengths(settings)
+    return settings
+
+
+def _read(env: Env) -> Settings:
+    home = Path(env.str("MUSTER_HOME", "./var")).absolute()
+    run_dir = env.str("MUSTER_RUN_DIR", "")
+    port = env.int("PORT", 8080)
+    return Settings(
+        home=home,
+        run_dir=Path(run_dir).absolute() if run_dir else runtime_dir(home),
+        database_url=env.str("DATABASE_URL", ""),
+        redis_url=env.str("REDIS_URL", ""),
+        host=env.str("HOST", "127.0.0.1"),
+        port=port,
+        public_url=env.str("MUSTER_PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/"),
+        secret_key=env.str("MUSTER_SECRET_KEY", ""),
+        mailchimp_api_key=env.str("MAILCHIMP_API_KEY", ""),
+        mailchimp_base_url=env.str("MAILCHIMP_BASE_URL", ""),
+        sim_port=env.int("MUSTER_SIM_PORT", port + 1 if port != HIGHEST_PORT else port - 1),
+        web_processes=env.int("MUSTER_WEB_PROCESSES", 2),
+        worker_processes=env.int("MUSTER_WORKER_PROCESSES", 2),
+        is_proxied=env.bool("MUSTER_PROXIED", False),
+        log_format=env.str("MUSTER_LOG_FORMAT", "json"),
+        default_region=env.str("MUSTER_DEFAULT_REGION", "US"),
+    )
+
+
+def _list_faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    """(variable, sentence) of each setting that can be read but not used. No sentence repeats a value: some are secret."""
+    numbers = (
+        ("PORT", settings.port, 1, HIGHEST_PORT),
+        ("MUSTER_SIM_PORT", settings.sim_port, 1, HIGHEST_PORT),
+        ("MUSTER_WEB_PROCESSES", settings.web_processes, 1, MOST_PROCESSES),
+        ("MUSTER_WORKER_PROCESSES", settings.worker_processes, 0, MOST_PROCESSES),
+    )
+    for name, number, least, most in numbers:
+        if not least <= number <= most:
+            yield name, f"it is a number from {least} to {most}."
+    if settings.database_url and not _is_database_url(settings.database_url):
+        yield "DATABASE_URL", "write it like postgresql://user:password@host/database."
+    if settings.redis_url and not _is_url(settings.redis_url, REDIS_SCHEMES):
+        yield "REDIS_URL", "write it like redis://:password@host:6379/0."
+    if not _is_url(settings.public_url, {"http", "https"}):
+        yield "MUSTER_PUBLIC_URL", "write the whole address, starting with https:// or http://."
+    if settings.log_format not in LOG_FORMATS:
+        yield "MUSTER_LOG_FORMAT", f"it is one of {', '.join(LOG_FORMATS)}."
+
+
+def _is_database_url(url: str) -> bool:
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        return False
+    return url.startswith(DATABASE_SCHEMES)
+
+
+def _is_url(url: str, schemes: Collection[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # reading it checks it
+    except ValueError:
+        return False
+    place = parts.path if parts.scheme == "unix" else parts.hostname
+    return parts.scheme in schemes and bool(place)
+
+
+def _check_lengths(settings: Settings) -> None:
     if len(f"{settings.run_dir}/.s.PGSQL.5432") > SOCKET_PATH_LIMIT:
         raise ConfigError(
             f"The socket directory {settings.run_dir} is too long for a unix socket.",
@@ -115,4 +182,3 @@ def load_settings() -> Settings:
             f"A key in MUSTER_SECRET_KEY is shorter than {SHORTEST_SECRET_KEY} characters.",
             "Make one: openssl rand -base64 32. Several are separated by commas, the newest first.",
         )
-    return settings

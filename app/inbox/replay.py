@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.core.errors import InvalidError
+from app.core.errors import InvalidError, NotFoundError
 
 # What failed while it was fetched is fetched again; what was fetched once is not.
 _REPLAY_EVENTS = """
@@ -24,6 +24,10 @@ _REPLAY_DELIVERIES = """
         lease_token = NULL, leased_until = NULL, error = NULL, state = 'new'
     WHERE d.settled_at IS NOT NULL AND {where} RETURNING d.id
 """
+_MISSING = {
+    "event": "SELECT id FROM unnest(CAST(:ids AS bigint[])) AS named(id) WHERE NOT EXISTS (SELECT FROM events e WHERE e.id = named.id)",
+    "delivery": "SELECT id FROM unnest(CAST(:ids AS bigint[])) AS named(id) WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.id = named.id)",
+}
 _SOURCE = "{row}.source_id = (SELECT id FROM sources WHERE slug = :source)"
 
 
@@ -63,6 +67,23 @@ def replay(session: Session, choice: Choice) -> Replayed:
     events = _run(session, _REPLAY_EVENTS, *_event_terms(choice))
     deliveries = _run(session, _REPLAY_DELIVERIES, *_delivery_terms(choice))
     return Replayed(len(events), len(deliveries))
+
+
+def check_choice(session: Session, choice: Choice) -> None:
+    """NotFoundError where a source, event or delivery that is named does not exist."""
+    if choice.source and not session.scalar(
+        text("SELECT EXISTS (SELECT FROM sources WHERE slug = :slug)"), {"slug": choice.source}
+    ):
+        raise NotFoundError(
+            f"There is no source {choice.source[:80]!r}.", "`muster sources list` shows the ones there are."
+        )
+    for kind, ids in (("event", choice.event_ids), ("delivery", choice.delivery_ids)):
+        missing = list(session.scalars(text(_MISSING[kind]), {"ids": list(ids)})) if ids else []
+        if missing:
+            raise NotFoundError(
+                f"There is no {kind} {', '.join(map(str, missing[:10]))}.",
+                "`muster deadletters`, or the console, shows their numbers.",
+            )
 
 
 def count_replayable(session: Session, choice: Choice) -> Replayed:

@@ -17,14 +17,17 @@ from app.sources.mappings import publish_preset
 from app.sources.models import Secret, Source, source_revisions
 from app.sources.settings import (
     GENERATORS,
+    LIST_INTEGRATION,
     URL_KEY,
     CheckedSettings,
     check_given,
+    check_list_columns,
     hook_path,
     integration_of,
     primary_setting,
+    refuse_unusable,
 )
-from integrations.kit.contract import Setting
+from integrations.kit.contract import Setting, SourceConfig
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 DAY_SECONDS = 24 * 3600
@@ -71,8 +74,10 @@ def add_source(
     NotFoundError: no such integration. InvalidError: settings or slug. ConflictError: the slug is taken.
     """
     kind = integration_of(integration)
-    _check_slug(slug)
+    check_slug(slug)
     checked = check_given(kind, given, is_new=True)
+    secrets = {name: (value,) for name, value in checked.secret.items()}
+    refuse_unusable(kind, SourceConfig(slug, checked.plain, secrets), given)
     source = Source(
         slug=slug, integration=integration, label=label, settings=checked.plain, **checked.columns
     )
@@ -97,8 +102,7 @@ def update_settings(
 ) -> None:
     """Change settings; a secret given here replaces the old one at once (rotate_secret keeps it for a while)."""
     source = get_source_row(session, slug, for_update=True)
-    kind = integration_of(source.integration)
-    checked = check_given(kind, given, is_new=False)
+    checked = _check_change(source, given)
     before = _shown(source)
     source.settings = {**source.settings, **checked.plain}
     for name, number in checked.columns.items():
@@ -108,6 +112,18 @@ def update_settings(
         _add_secret(session, box, source.id, name, value)
     _bump(session, source)
     audit(session, actor, "source.set", f"source:{slug}", before, _shown(source, checked))
+
+
+def _check_change(source: Source, given: Mapping[str, str]) -> CheckedSettings:
+    """The given values, sorted. Stored secrets are not opened: no setting's use depends on another's value."""
+    if source.integration == LIST_INTEGRATION:
+        return check_list_columns(source.slug, given)
+    kind = integration_of(source.integration)
+    checked = check_given(kind, given, is_new=False)
+    plain = {name: str(value) for name, value in {**source.settings, **checked.plain}.items()}
+    secrets = {name: (value,) for name, value in checked.secret.items()}
+    refuse_unusable(kind, SourceConfig(source.slug, plain, secrets), given)
+    return checked
 
 
 def rotate_secret(
@@ -122,6 +138,10 @@ def rotate_secret(
 ) -> RotatedSecret:
     """Make (or take) a new value of a secret; the old ones stay valid for `grace_seconds`."""
     source = get_source_row(session, slug, for_update=True)
+    if source.integration == LIST_INTEGRATION:
+        raise InvalidError(
+            f"{slug} is a list: it has no secrets.", f"`muster lists run FILE.csv --list {slug}` feeds it."
+        )
     setting = _secret_setting(source, name)
     if value is None and not setting.generated:
         raise InvalidError(
@@ -131,6 +151,8 @@ def rotate_secret(
     new = value.strip() if value is not None else GENERATORS[setting.generated]()
     if not new:
         raise InvalidError(f"The new {setting.label} is empty.", setting.help)
+    kind, tried = integration_of(source.integration), {setting.name: (new,)}
+    refuse_unusable(kind, SourceConfig(slug, {}, tried), tried)
     until = _expire_secrets(session, source.id, setting.name, grace_seconds)
     _add_secret(session, box, source.id, setting.name, new)
     _bump(session, source)
@@ -196,7 +218,8 @@ def _is_valid() -> Any:
     return (Secret.expires_at.is_(None)) | (Secret.expires_at > func.now())
 
 
-def _check_slug(slug: str) -> None:
+def check_slug(slug: str) -> None:
+    """InvalidError for what cannot name a source or a list."""
     if not SLUG.fullmatch(slug):
         raise InvalidError(
             f"{slug[:80]!r} cannot be a slug.",

@@ -2,14 +2,18 @@
 
 import base64
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from app.core.errors import InvalidError, NotFoundError
-from integrations.kit.contract import Setting, Source
+from integrations.kit.base import BaseSource
+from integrations.kit.contract import Setting, Source, SourceConfig
 from integrations.kit.registry import UnknownIntegration, get_source
 
 URL_KEY = "url_key"  # the secret that stands in the path: /hooks/<slug>/<url_key>
+LIST_INTEGRATION = (
+    "list"  # sources of list sync jobs: no platform calls them, so they have no hook and no secret
+)
 LONGEST_VALUE = 4_000
 
 
@@ -76,6 +80,55 @@ def primary_setting(source: Source) -> Setting | None:
 def hook_path(slug: str, url_key: str = "") -> str:
     """Where the platform posts to."""
     return f"/hooks/{slug}/{url_key}" if url_key else f"/hooks/{slug}"
+
+
+def list_settings(integration: str) -> tuple[Setting, ...]:
+    """What can be set for a source of this integration; nothing for a list."""
+    return () if integration == LIST_INTEGRATION else integration_of(integration).settings
+
+
+def list_config_problems(source: Source, config: SourceConfig) -> tuple[str, ...]:
+    """Sentences of the integration about what is missing or wrong; empty when deliveries can come in."""
+    return source.list_config_problems(config) if isinstance(source, BaseSource) else ()
+
+
+def refuse_unusable(source: Source, config: SourceConfig, given: Collection[str]) -> None:
+    """InvalidError with what the integration has against the values of the settings named in `given`.
+
+    What it misses without them (a token that comes later) is no reason to refuse; `muster doctor` says it.
+    """
+    others = SourceConfig(
+        config.slug,
+        {name: value for name, value in config.settings.items() if name not in given},
+        {name: values for name, values in config.secrets.items() if name not in given},
+    )
+    known = list_config_problems(source, others)
+    found = [sentence for sentence in list_config_problems(source, config) if sentence not in known]
+    if found:
+        labels = {setting.label: setting.name for setting in source.settings}
+        problems = [
+            SettingProblem(labels.get(sentence.split(":")[0], source.name), "unusable", sentence)
+            for sentence in found
+        ]
+        raise InvalidError(
+            f"{len(found)} setting{'s' if len(found) > 1 else ''} of a {source.label} source cannot be used.",
+            f"Settings of {source.name}: {_overview(source)}.",
+            problems,
+        )
+
+
+def check_list_columns(slug: str, given: Mapping[str, str]) -> CheckedSettings:
+    """What may be set for a list: its trust. InvalidError for anything else."""
+    if foreign := sorted(name for name in given if name != "trust"):
+        raise InvalidError(
+            f"{slug} is a list: it has no hook and no secrets, so {', '.join(foreign)[:80]} cannot be set.",
+            f"Its trust can be: muster sources set {slug} trust=60.",
+        )
+    checked = CheckedSettings()
+    problems = [problem for name, value in given.items() if (problem := _take_number(checked, name, value))]
+    if problems:
+        raise InvalidError(f"The trust of {slug} cannot be that.", problems[0].reason, problems)
+    return checked
 
 
 def check_given(source: Source, given: Mapping[str, str], *, is_new: bool) -> CheckedSettings:

@@ -20,6 +20,11 @@ _CONFLICTS = text("""
 """)
 
 
+_MAPPING_NUMBER = text("""
+    SELECT v.number FROM sources s JOIN mapping_versions v ON v.id = s.mapping_version_id WHERE s.id = :source_id
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class RejectionView:
     """How often a source turned something away for one reason on one day."""
@@ -46,6 +51,12 @@ class ConflictView:
 
     def as_plain(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def find_mapping_number(session: Session, source_id: int) -> int | None:
+    """The number of the mapping version in force."""
+    number: int | None = session.scalar(_MAPPING_NUMBER, {"source_id": source_id})
+    return number
 
 
 def list_rejections(session: Session, source_id: int, limit: int = 20) -> list[RejectionView]:

@@ -1,0 +1,34 @@
+"""Slugs of sources and audiences for the shell's completion."""
+
+import click
+from redis.exceptions import RedisError
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.audiences.models import Audience
+from app.cli.kit import open_runtime
+from app.core.errors import MusterError
+from app.sources.models import Source
+
+SHOWN_COUNT = 200
+
+
+def complete_source(_context: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
+    """Slugs of sources that begin so; none while the database is away."""
+    return _slugs(Source.slug, start)
+
+
+def complete_audience(_context: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
+    """Slugs of audiences that begin so; none while the database is away."""
+    return _slugs(Audience.slug, start)
+
+
+def _slugs(column: InstrumentedAttribute[str], start: str) -> list[str]:
+    try:
+        runtime = open_runtime()
+        with runtime.transaction() as session:
+            query = select(column).where(column.startswith(start, autoescape=True)).order_by(column)
+            return list(session.scalars(query.limit(SHOWN_COUNT)))
+    except (MusterError, SQLAlchemyError, RedisError, OSError):  # a person is typing: nothing to say now
+        return []
