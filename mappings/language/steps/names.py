@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from mappings.language.steps.declare import Example, Step, step
+from mappings.language.steps.particles import PARTICLES, PREFIXES
 
 _TITLES = frozenset(
     [
@@ -60,40 +61,6 @@ _ENDINGS = frozenset(
         "cbe",
     ]
 )
-_PARTICLES = frozenset(
-    [
-        "van",
-        "von",
-        "der",
-        "den",
-        "de",
-        "del",
-        "della",
-        "di",
-        "da",
-        "do",
-        "dos",
-        "das",
-        "du",
-        "la",
-        "le",
-        "el",
-        "al",
-        "bin",
-        "ibn",
-        "ben",
-        "ter",
-        "ten",
-        "zu",
-        "zur",
-        "af",
-        "av",
-        "st",
-        "st.",
-        "mac",
-        "o",
-    ]
-)
 # Chinese characters, kana and Hangul: the family name stands first.
 _FAMILY_FIRST = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -118,7 +85,7 @@ def split_name(text: str) -> tuple[str, str]:
     if _FAMILY_FIRST.search(text):
         return " ".join(words[1:]), words[0]
     start = len(words) - 1
-    while start > 1 and words[start - 1].casefold() in _PARTICLES:
+    while start > 1 and words[start - 1].casefold() in (PARTICLES | PREFIXES):
         start -= 1
     return " ".join(words[:start]), " ".join(words[start:])
 

@@ -7,6 +7,7 @@ import re2
 from mappings.language.problems import Refused
 from mappings.language.steps.arguments import keys_of, refuse_argument, text_of, whole_number
 from mappings.language.steps.declare import Example, Step, step
+from mappings.language.steps.particles import JOINERS, PARTICLES
 
 MAX_PATTERN = 200
 MAX_SEARCHED = 1_000
@@ -46,37 +47,6 @@ def upper(value: str) -> str:
     return value.upper()
 
 
-_SMALL_WORDS = frozenset(
-    [
-        "van",
-        "von",
-        "der",
-        "den",
-        "de",
-        "del",
-        "della",
-        "di",
-        "da",
-        "do",
-        "dos",
-        "das",
-        "du",
-        "la",
-        "le",
-        "el",
-        "al",
-        "bin",
-        "ibn",
-        "ter",
-        "ten",
-        "zu",
-        "zur",
-        "y",
-        "e",
-    ]
-)
-
-
 @step(
     "text", "text", "text",
     Example("ANA MARÍA LÓPEZ", "Ana María López"),
@@ -90,7 +60,8 @@ def title_name(value: str) -> str:
         return value
     words = value.lower().split(" ")
     return " ".join(
-        word if word in _SMALL_WORDS and place else _capitals(word) for place, word in enumerate(words)
+        word if word in (PARTICLES | JOINERS) and place else _capitals(word)
+        for place, word in enumerate(words)
     )
 
 
