@@ -25,6 +25,9 @@ from app.core.db import transaction
 from app.inbox.models import Attempt
 from integrations.mailchimp.problems import MailchimpProblem
 
+# How often the sweep reads an audience anew.
+PULL_SECONDS = 300.0
+
 
 @dataclass(frozen=True, slots=True)
 class CallCounts:
@@ -118,7 +121,7 @@ def list_due_audiences(session: Session) -> list[int]:
     return list(session.execute(due).scalars())
 
 
-def list_audiences_to_pull(session: Session, every_seconds: float = 300.0) -> list[int]:
+def list_audiences_to_pull(session: Session, every_seconds: float = PULL_SECONDS) -> list[int]:
     """Enabled audiences that were not pulled for a while, whose destination may be called."""
     due = text(
         "SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id"
@@ -126,6 +129,18 @@ def list_audiences_to_pull(session: Session, every_seconds: float = 300.0) -> li
         " AND (a.pulled_until IS NULL OR a.pulled_until < now() - make_interval(secs => :every)) ORDER BY a.id"
     )
     return list(session.execute(due, {"every": every_seconds}).scalars())
+
+
+def hasten_pull(session: Session, list_id: str) -> None:
+    """Let the sweep's next round pull the audiences with this list id, whenever they were pulled last.
+
+    An audience that was never pulled is due in any case, and keeps its first pull of everybody.
+    """
+    due = text(
+        "UPDATE audiences SET pulled_until = now() - make_interval(secs => :every + 1)"
+        " WHERE list_id = :list_id AND pulled_until >= now() - make_interval(secs => :every)"
+    )
+    session.execute(due, {"list_id": list_id, "every": PULL_SECONDS})
 
 
 def get_destination_of(session: Session, audience_id: int) -> Destination:

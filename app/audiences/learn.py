@@ -1,4 +1,4 @@
-"""Opt-outs learned from Mailchimp: into the consent ledger, at once, and planned anew in every audience."""
+"""Opt-outs learned from Mailchimp, and people who came back there: into the consent ledger, and planned anew."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,6 +27,22 @@ class OptOut:
     occurred_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OptIn:
+    """Somebody's own opt-in as Mailchimp's API tells it: when it took effect, and when they filled in the form."""
+
+    contact_id: int
+    address: str
+    occurred_at: datetime
+    signed_up_at: datetime
+    method: str = "mailchimp_optin"
+
+
+SUMMARIES = {
+    "withdrawn": "Consent withdrawn: Mailchimp says {method}.",
+    "given": "Consent given again: signed up at Mailchimp.",
+}
+WORDINGS = {"withdrawn": "", "given": "Mailchimp's own sign-up form"}
 # Somebody whose consent is withdrawn already needs no second line, nor does the same statement read twice.
 KNOWN = text("""
     SELECT contact_id, NULL AS method, NULL AS occurred_at FROM consents
@@ -37,9 +53,25 @@ KNOWN = text("""
 """)
 TELL = text("""
     INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail)
-    SELECT contact_id, now(), 'consent', 'Consent withdrawn: Mailchimp says ' || method || '.',
+    SELECT contact_id, now(), 'consent', summary,
            jsonb_build_object('channel', CAST(:channel AS text), 'purpose', CAST(:purpose AS text), 'method', method)
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:methods AS text[])) AS t(contact_id, method)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:methods AS text[]), CAST(:summaries AS text[]))
+        AS t(contact_id, method, summary)
+""")
+# Those who acted after every withdrawal that binds them, and of whose act the ledger has no line yet.
+RETURNED = text("""
+    SELECT a.contact_id FROM unnest(CAST(:ids AS bigint[]), CAST(:addresses AS text[]), CAST(:times AS timestamptz[]))
+        AS a(contact_id, address, acted_at)
+    WHERE NOT EXISTS (
+        SELECT FROM consent_evidence e
+        WHERE (e.contact_id = a.contact_id OR (e.address <> '' AND e.address = a.address))
+          AND e.channel = :channel AND e.purpose IN (:purpose, '*')
+          AND ((e.verdict = 'withdrawn' AND least(e.occurred_at, e.received_at) >= a.acted_at)
+            OR (e.verdict = 'given' AND e.contact_id = a.contact_id AND e.actor = :actor AND e.occurred_at >= a.acted_at)))
+""")
+GIVEN = text("""
+    SELECT contact_id FROM consents
+    WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND channel = :channel AND purpose = :purpose AND status = 'given'
 """)
 
 
@@ -51,16 +83,14 @@ def learn_opt_outs(session: Session, audience: AudienceView, opt_outs: Sequence[
     drafts = lock_drafts(session, {one.contact_id for one in opt_outs} | sharers)
     living = {contact_id for contact_id, draft in drafts.items() if draft.is_living}
     lines = [
-        _line(one, audience, database_now(session))
+        _line(one, "withdrawn", audience, database_now(session))
         for one in _news(session, audience, opt_outs)
         if one.contact_id in living
     ]
     if not lines:
         return 0
     append_evidence(session, lines)
-    scope = {"channel": audience.channel, "purpose": audience.purpose}
-    told = {"ids": [line.contact_id for line in lines], "methods": [line.method for line in lines]}
-    session.execute(TELL, {**told, **scope})
+    _tell(session, audience, lines)
     changed = derive_consents(session, drafts.values())
     queue_changes(session, living)
     return len(changed & {line.contact_id for line in lines})
@@ -85,17 +115,67 @@ def _news(session: Session, audience: AudienceView, opt_outs: Sequence[OptOut]) 
     ]
 
 
-def _line(opt_out: OptOut, audience: AudienceView, now: datetime) -> EvidenceRow:
+def learn_opt_ins(session: Session, audience: AudienceView, opt_ins: Sequence[OptIn]) -> set[int]:
+    """Write what lifts an opt-out: the person's own act, strictly newer than it. The contacts whose consent stands now.
+
+    Call it only for members whom Mailchimp's API itself shows as subscribed while the ledger says withdrawn.
+    """
+    if not opt_ins:
+        return set()
+    sharers = sharing_contact_ids(session, {match_value("email", one.address).value for one in opt_ins})
+    drafts = lock_drafts(session, {one.contact_id for one in opt_ins} | sharers)
+    living = {contact_id for contact_id, draft in drafts.items() if draft.is_living}
+    now = database_now(session)
+    returned = _returned(session, audience, [one for one in opt_ins if one.contact_id in living], now)
+    if not returned:
+        return set()
+    lines = [_line(one, "given", audience, now) for one in returned]
+    append_evidence(session, lines)
+    derive_consents(session, drafts.values())
+    asked = {"ids": [line.contact_id for line in lines]}
+    given = set(session.scalars(GIVEN, {**asked, "channel": audience.channel, "purpose": audience.purpose}))
+    _tell(session, audience, [line for line in lines if line.contact_id in given])
+    queue_changes(session, living)
+    return given
+
+
+def _tell(session: Session, audience: AudienceView, lines: Sequence[EvidenceRow]) -> None:
+    told = {
+        "ids": [line.contact_id for line in lines],
+        "methods": [line.method for line in lines],
+        "summaries": [SUMMARIES[line.verdict].format(method=line.method) for line in lines],
+        "channel": audience.channel,
+        "purpose": audience.purpose,
+    }
+    session.execute(TELL, told)
+
+
+def _returned(
+    session: Session, audience: AudienceView, opt_ins: Sequence[OptIn], now: datetime
+) -> list[OptIn]:
+    asked = {
+        "ids": [one.contact_id for one in opt_ins],
+        "addresses": [match_value("email", one.address).value for one in opt_ins],
+        "times": [min(one.signed_up_at, one.occurred_at, now) for one in opt_ins],
+        "channel": audience.channel,
+        "purpose": audience.purpose,
+        "actor": ACTOR,
+    }
+    found = set(session.scalars(RETURNED, asked))
+    return sorted((one for one in opt_ins if one.contact_id in found), key=lambda one: one.contact_id)
+
+
+def _line(one: OptOut | OptIn, verdict: str, audience: AudienceView, now: datetime) -> EvidenceRow:
     return EvidenceRow(
-        contact_id=opt_out.contact_id,
+        contact_id=one.contact_id,
         channel=audience.channel,
         purpose=audience.purpose,
-        address=match_value("email", opt_out.address).value,
-        verdict="withdrawn",
+        address=match_value("email", one.address).value,
+        verdict=verdict,
         proof="confirmed",
-        wording="",
-        method=opt_out.method,
-        occurred_at=min(opt_out.occurred_at or now, now),
+        wording=WORDINGS[verdict],
+        method=one.method,
+        occurred_at=min(one.occurred_at or now, now),
         received_at=now,
         source_id=None,
         event_id=None,

@@ -1,5 +1,9 @@
 """Pulling an audience: what Mailchimp says of members, into the mirror; its opt-outs, into the ledger.
 
+An opt-in counts only here, where the API itself was read, and only the person's own. Mailchimp gives everybody who is
+written in a new `timestamp_opt`, by the API or by staff; `timestamp_signup` is empty for those (recorded answers,
+2021-2022: all 50 members made by the API) and names the moment for whoever fills in a form.
+
 A sweep of everybody changed since the last one finds what webhooks lost. The windows overlap by ten minutes, for
 pages drift while members change.
 """
@@ -15,7 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import Connections
 from app.audiences.gate import get_destination_of, is_open
-from app.audiences.learn import OptOut, learn_opt_outs
+from app.audiences.learn import OptIn, OptOut, learn_opt_ins, learn_opt_outs
 from app.audiences.load import get_audience
 from app.audiences.mirror import MirrorWrite, write_members
 from app.audiences.models import Audience
@@ -57,6 +61,7 @@ class Known:
     pushed_hash: str
     last_changed: datetime | None
     ledger: str  # given, withdrawn, none
+    decided_at: datetime | None = None
 
 
 # By hash or by Mailchimp's lasting id; else by the address, where it points at one active contact only.
@@ -81,10 +86,12 @@ by_address AS (
     GROUP BY a.hash HAVING count(DISTINCT i.contact_id) = 1),
 found AS (SELECT * FROM by_hash UNION ALL SELECT * FROM by_id UNION ALL SELECT * FROM by_address)
 SELECT f.hash, f.contact_id, coalesce(c.merged_into_id, c.id) AS person_id, m.status, coalesce(m.pushed_hash, '') AS pushed_hash, m.last_changed,
-       coalesce(k.status, 'none') AS ledger
+       coalesce(k.status, e.status, 'none') AS ledger, coalesce(k.decided_at, e.decided_at) AS decided_at
 FROM found f JOIN contacts c ON c.id = f.contact_id
 LEFT JOIN members m ON m.audience_id = :audience_id AND m.contact_id = f.contact_id
 LEFT JOIN consents k ON k.contact_id = coalesce(c.merged_into_id, c.id) AND k.channel = :channel AND k.purpose = :purpose
+LEFT JOIN consents e ON e.contact_id = coalesce(c.merged_into_id, c.id) AND e.channel = :channel AND e.purpose = '*'
+     AND e.status = 'withdrawn'
 """)
 
 
@@ -96,28 +103,40 @@ def apply_member_state(session: Session, audience: AudienceView, state: MemberSt
 def apply_member_states(
     session: Session, audience: AudienceView, states: Sequence[MemberState]
 ) -> Counter[str]:
-    """Many members; those who are no contacts of ours are left alone. Counts: read, ours, opted_out, to_plan."""
+    """Many members; those who are no contacts of ours are left alone. Counts: read, ours, opted_out, opted_in, to_plan."""
     by_hash = {state.member_hash or subscriber_hash(state.email): state for state in states}
     known = find_known(session, audience, by_hash)
-    ours = {one.contact_id: (one, by_hash[member_hash]) for member_hash, one in known.items()}
+    ours = {
+        one.contact_id: (one, by_hash[member_hash])
+        for member_hash, one in known.items()
+        if not _is_coming_back(one, by_hash[member_hash])
+    }
     opt_outs = [
         OptOut(one.person_id, state.email, OPT_OUT_METHODS[state.status], state.changed_at)
         for one, state in ours.values()
         if _is_news(one, state)
     ]
     learned_count = learn_opt_outs(session, audience, opt_outs)
+    opt_ins = [found for one, state in ours.values() if (found := _find_opt_in(one, state))]
+    returned = learn_opt_ins(session, audience, opt_ins)
     # Somebody who opted out here and can still be mailed there: the next push unsubscribes them.
     strayed = [
         one.contact_id
         for one, state in ours.values()
-        if one.ledger == "withdrawn" and state.status in REACHABLE_THERE
+        if one.ledger == "withdrawn" and state.status in REACHABLE_THERE and one.person_id not in returned
     ]
     if strayed:
         touch_changes(session, audience.audience_id, strayed)
     write_members(
         session, audience.audience_id, [_write(one, state, audience) for one, state in ours.values()]
     )
-    return Counter(read=len(states), ours=len(ours), opted_out=learned_count, to_plan=len(strayed))
+    return Counter(
+        read=len(states),
+        ours=len(known),
+        opted_out=learned_count,
+        opted_in=len(returned),
+        to_plan=len(strayed),
+    )
 
 
 def find_known(
@@ -134,7 +153,13 @@ def find_known(
     }
     return {
         row.hash: Known(
-            row.contact_id, row.person_id, row.status, row.pushed_hash, row.last_changed, row.ledger
+            row.contact_id,
+            row.person_id,
+            row.status,
+            row.pushed_hash,
+            row.last_changed,
+            row.ledger,
+            row.decided_at,
         )
         for row in session.execute(FIND, values)
     }
@@ -144,6 +169,25 @@ def _is_news(known: Known, state: MemberState) -> bool:
     """An opt-out there that is neither our own doing nor in the ledger already."""
     is_own_doing = known.status == state.status and known.pushed_hash == LEFT
     return state.status in OPT_OUT_METHODS and known.ledger != "withdrawn" and not is_own_doing
+
+
+def _find_opt_in(known: Known, state: MemberState) -> OptIn | None:
+    """The person's own opt-in against an opt-out in the ledger; whether it is the newer one is the ledger's to say."""
+    if known.ledger != "withdrawn" or state.status != "subscribed":
+        return None
+    if state.opted_in_at is None or state.signed_up_at is None:
+        return None
+    return OptIn(known.person_id, state.email, state.opted_in_at, state.signed_up_at)
+
+
+def _is_coming_back(known: Known, state: MemberState) -> bool:
+    """They filled in the form after their opt-out and have yet to confirm: nobody is mailed, so nothing is undone."""
+    return (
+        known.ledger == "withdrawn"
+        and state.status == "pending"
+        and None not in (state.signed_up_at, known.decided_at)
+        and state.signed_up_at > known.decided_at  # type: ignore[operator]
+    )
 
 
 def _write(known: Known, state: MemberState, audience: AudienceView) -> MirrorWrite:

@@ -1,7 +1,9 @@
 """What an audience webhook told, into the mirror, so that the push which follows has nothing left to do.
 
-The pipeline has written the event's consent evidence and fields by then; this is the other half: Mailchimp said so
-itself. Webhooks have no order, so an older one never undoes what a newer answer said.
+The pipeline has written the event's consent evidence and fields by then. Webhooks have no order, so an older one never
+undoes what a newer answer said. An opt-out is believed at once. Anything else is a hint, for anybody who knows the
+address of the hook may have sent it, and staff's doings look like the person's: it makes the next pull due, and only
+what that reads brings somebody back.
 """
 
 from collections.abc import Mapping
@@ -11,14 +13,18 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.audiences.gate import hasten_pull
 from app.audiences.load import view_audience
 from app.audiences.mirror import MirrorWrite, write_members
 from app.audiences.models import Audience
 from app.audiences.pull import Known, find_known
+from app.audiences.valve import OPTED_OUT_THERE
 from app.audiences.views import AudienceView
 from integrations.mailchimp.answers import MemberState, subscriber_hash
 
-STATUSES = {"subscribe": "subscribed", "unsubscribe": "unsubscribed", "cleaned": "cleaned"}
+OPT_OUTS = {"unsubscribe": "unsubscribed", "cleaned": "cleaned"}
+HINTS = frozenset({"subscribe", "profile", "upemail"})
+OUT = OPTED_OUT_THERE | {"archived"}
 
 
 def mirror_event(session: Session, source_settings: Mapping[str, Any], content: Mapping[str, Any]) -> None:
@@ -31,6 +37,8 @@ def mirror_event(session: Session, source_settings: Mapping[str, Any], content: 
         return
     for audience in session.scalars(select(Audience).where(Audience.list_id == list_id)):
         _mirror(session, view_audience(audience), content)
+    if content.get("type") in HINTS:
+        hasten_pull(session, list_id)
 
 
 def _mirror(session: Session, audience: AudienceView, content: Mapping[str, Any]) -> None:
@@ -55,10 +63,8 @@ def _write(
     if is_old:
         return None
     if kind == "upemail":
-        return MirrorWrite(known.contact_id, str(content.get("new_email") or email), last_changed=fired_at)
-    status = STATUSES.get(kind, known.status or "")
-    if kind == "unsubscribe" and content.get("action") == "delete":
-        status = "archived"
+        return MirrorWrite(known.contact_id, str(content.get("new_email") or email))
+    status = _status(kind, known, content)
     if not status:
         return None  # a profile of somebody of whom nothing else is known: the next pull says more
     merges = content.get("merges")
@@ -67,7 +73,19 @@ def _write(
         for tag, value in (merges.items() if isinstance(merges, Mapping) else ())
         if tag in audience.merge_fields and isinstance(value, str)
     }
-    return MirrorWrite(known.contact_id, email, status=status, merge_fields=fields, last_changed=fired_at)
+    # A hint's time never makes a later opt-out look old.
+    changed_at = None if kind in HINTS else fired_at
+    return MirrorWrite(known.contact_id, email, status=status, merge_fields=fields, last_changed=changed_at)
+
+
+def _status(kind: str, known: Known, content: Mapping[str, Any]) -> str:
+    """The mirror's status from now on; "" where too little is known to write anything."""
+    if kind == "unsubscribe" and content.get("action") == "delete":
+        return "archived"
+    is_out = known.status in OUT or known.ledger == "withdrawn"
+    if kind == "subscribe" and not is_out:
+        return "subscribed"
+    return OPT_OUTS.get(kind, known.status or "")
 
 
 def _fired_at(content: Mapping[str, Any]) -> datetime | None:

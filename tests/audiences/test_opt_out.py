@@ -126,22 +126,6 @@ def test_one_of_a_household_who_opts_out_binds_the_address(office: Any, simulato
     assert simulator.member("family@house.test").status == "unsubscribed"
 
 
-def test_confirmed_consent_by_mailchimps_own_form_counts_again(office: Any, simulator: Any) -> None:
-    contact_id = joined(office, simulator)
-    office.say(contact_id, "withdrawn", ADA)
-    office.push()
-    simulator.contact("signup", ADA)
-    if simulator.member(ADA).status == "pending":
-        simulator.contact("confirm", ADA)
-    office.say(contact_id, "given", ADA, proof="confirmed")
-    tell(office, "subscribe")
-
-    office.push()
-
-    assert simulator.member(ADA).status == "subscribed"
-    assert office.mirror(contact_id).sync_state == "ok"
-
-
 # Webhooks
 
 

@@ -1,0 +1,340 @@
+"""Who opted out comes back by their own act at Mailchimp only, and only once the API was read."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import text
+
+from app.audiences.gate import list_audiences_to_pull
+from app.audiences.pull import pull_audience
+from app.core.config import Settings
+from app.core.db import transaction
+from app.core.runtime import Runtime
+from app.pipeline import apply_events, split_deliveries
+from app.sources.configure import add_source
+
+ADA = "ada@house.test"
+LIST_ID = "a1b2c3d4e5"
+DELIVERY = text("""
+    INSERT INTO deliveries (source_id, key, method, content_type, body, body_sha256)
+    SELECT id, :key, 'POST', 'application/x-www-form-urlencoded', :body, sha256(:body) FROM sources
+""")
+Webhook = Callable[..., None]
+
+
+@pytest.fixture
+def webhook(office: Any, sim_settings: Settings) -> Iterator[Webhook]:
+    """A webhook's delivery, stored as though it had passed the door, all the way into contact, ledger and mirror."""
+    runtime = Runtime(sim_settings)
+    with runtime.transaction() as session:
+        add_source(session, runtime.box, "mailchimp", "mailchimp", {})
+
+    def deliver(kind: str, fired_at: str = "2099-01-01 00:00:00", **more: str) -> None:
+        fields = {"email": ADA, "list_id": LIST_ID, "merges][FNAME": "Ada", **more}
+        told = {"type": kind, "fired_at": fired_at, **{f"data[{name}]": one for name, one in fields.items()}}
+        with runtime.transaction() as session:
+            session.execute(DELIVERY, {"key": f"{kind} {fired_at}", "body": urlencode(told).encode()})
+        apply_events(runtime, split_deliveries(runtime).held)
+        assert office.execute("SELECT DISTINCT state FROM events") == [("done",)]
+
+    yield deliver
+    runtime.engine.dispose()
+
+
+def joined(office: Any, simulator: Any) -> int:
+    contact_id = office.add(ADA, first_name="Ada")
+    office.push()
+    assert simulator.member(ADA).status == "subscribed"
+    return int(contact_id)
+
+
+def left_by_form(office: Any, simulator: Any) -> int:
+    """A member who opted out in Muster, which Muster told Mailchimp."""
+    contact_id = joined(office, simulator)
+    office.say(contact_id, "withdrawn", ADA)
+    office.push()
+    assert simulator.member(ADA).status == "unsubscribed"
+    return contact_id
+
+
+def left_there(office: Any, simulator: Any) -> int:
+    """A member who opted out at Mailchimp, which Muster learned."""
+    contact_id = joined(office, simulator)
+    simulator.contact("unsubscribe", ADA)
+    pull(office)
+    assert office.consent(contact_id) == "withdrawn"
+    return contact_id
+
+
+def later(simulator: Any) -> None:
+    """Mailchimp tells whole seconds; let the next ones be newer for sure."""
+    simulator.call("POST", "/clock", {"advance_seconds": 5})
+
+
+def pull(office: Any) -> dict[str, Any]:
+    return pull_audience(office.sessions, office.connections, office.audience_id).as_dict()
+
+
+def pull_and_push(office: Any) -> None:
+    pull(office)
+    office.push()
+    office.push()
+
+
+def is_pull_due(office: Any) -> bool:
+    with transaction(office.sessions) as session:
+        return office.audience_id in list_audiences_to_pull(session)
+
+
+def ledger(office: Any, contact_id: int) -> tuple[Any, ...]:
+    rows = office.execute(
+        "SELECT status, proof FROM consents WHERE contact_id = :id AND purpose = 'newsletter'", id=contact_id
+    )
+    return tuple(rows[0])
+
+
+def unsubscribing(simulator: Any) -> int:
+    """How many requests of Muster's asked for this member to be unsubscribed."""
+    return sum(
+        note["asked_status"] == "unsubscribed" for entry in simulator.entries(ADA) for note in entry["notes"]
+    )
+
+
+# Nobody else brings them back
+
+
+@pytest.mark.parametrize("leave", [left_by_form, left_there])
+def test_a_forged_subscribe_after_an_opt_out_changes_nothing(
+    office: Any, simulator: Any, webhook: Webhook, leave: Callable[..., int]
+) -> None:
+    contact_id = leave(office, simulator)
+    joins = simulator.subscribing(ADA)
+
+    webhook("subscribe")
+    status_after_webhook = office.mirror(contact_id).status
+    office.push()
+    pull_and_push(office)
+
+    assert status_after_webhook == "unsubscribed"
+    assert (office.consent(contact_id), simulator.member(ADA).status) == ("withdrawn", "unsubscribed")
+    assert joins == simulator.subscribing(ADA)
+
+
+def test_a_forged_subscribe_of_somebody_who_opted_out_by_form_and_was_never_a_member(
+    office: Any, simulator: Any, webhook: Webhook
+) -> None:
+    contact_id = office.add(ADA, consent="withdrawn", first_name="Ada")
+
+    webhook("subscribe")
+    office.push()
+    pull_and_push(office)
+
+    assert (office.consent(contact_id), simulator.member(ADA)) == ("withdrawn", None)
+    assert simulator.subscribing(ADA) == 0
+
+
+def test_a_member_whom_staff_adds_against_an_opt_out_is_taken_out(
+    office: Any, simulator: Any, webhook: Webhook
+) -> None:
+    contact_id = office.add(ADA, consent="withdrawn", first_name="Ada")
+    later(simulator)
+    simulator.staff("add", ADA)
+    assert simulator.member(ADA).opt_at
+
+    webhook("subscribe")
+    pull_and_push(office)
+
+    assert (office.consent(contact_id), simulator.member(ADA).status) == ("withdrawn", "unsubscribed")
+
+
+def test_a_member_whom_staff_adds_against_an_opt_out_of_everything_is_taken_out(
+    office: Any, simulator: Any
+) -> None:
+    contact_id = left_by_form(office, simulator)
+    office.execute("UPDATE consent_evidence SET purpose = '*' WHERE verdict = 'withdrawn'")
+    office.execute("DELETE FROM consents")
+    office.execute(
+        "INSERT INTO consents (contact_id, channel, purpose, status, proof, evidence_id, decided_at)"
+        " SELECT contact_id, 'email', '*', 'withdrawn', 'claimed', id, occurred_at FROM consent_evidence"
+        " WHERE verdict = 'withdrawn'"
+    )
+    later(simulator)
+    simulator.staff("edit", ADA, status="subscribed")
+
+    pull_and_push(office)
+
+    assert simulator.member(ADA).status == "unsubscribed"
+    assert office.consent(contact_id) == "none"
+
+
+@pytest.mark.parametrize("detour", [(), ("archive",)])
+def test_a_member_whom_staff_subscribes_again_is_taken_out(
+    office: Any, simulator: Any, webhook: Webhook, detour: tuple[str, ...]
+) -> None:
+    contact_id = left_by_form(office, simulator)
+    later(simulator)
+    for act in detour:
+        simulator.staff(act, ADA)
+    simulator.staff("edit", ADA, status="subscribed")
+    assert simulator.member(ADA).status == "subscribed"
+
+    webhook("subscribe")
+    pull_and_push(office)
+
+    assert (office.consent(contact_id), simulator.member(ADA).status) == ("withdrawn", "unsubscribed")
+
+
+def test_an_opt_in_before_the_opt_out_lifts_nothing(office: Any, simulator: Any) -> None:
+    simulator.contact("signup", ADA)
+    contact_id = office.add(ADA)
+    pull_and_push(office)
+    office.say(contact_id, "withdrawn", ADA)
+
+    pull_and_push(office)
+
+    assert (office.consent(contact_id), simulator.member(ADA).status) == ("withdrawn", "unsubscribed")
+
+
+def test_an_opt_out_after_the_opt_in_counts_though_the_pull_comes_last(office: Any, simulator: Any) -> None:
+    contact_id = left_by_form(office, simulator)
+    simulator.contact("signup", ADA)
+    office.say(contact_id, "withdrawn", ADA)
+
+    pull_and_push(office)
+
+    assert (office.consent(contact_id), simulator.member(ADA).status) == ("withdrawn", "unsubscribed")
+
+
+# They themselves do
+
+
+@pytest.mark.parametrize("leave", [left_by_form, left_there])
+@pytest.mark.parametrize("is_double_optin", [False, True])
+def test_who_comes_back_by_the_hosted_form_stays_subscribed(
+    office: Any, simulator: Any, webhook: Webhook, leave: Callable[..., int], is_double_optin: bool
+) -> None:
+    simulator.call("POST", "/lists", {"is_double_optin": is_double_optin})
+    contact_id = leave(office, simulator)
+    asked = unsubscribing(simulator)
+    later(simulator)
+    simulator.contact("signup", ADA)
+    if is_double_optin:
+        pull_and_push(office)
+        office.touch(contact_id)
+        office.push()
+        assert simulator.member(ADA).status == "pending"
+        simulator.contact("confirm", ADA)
+
+    webhook("subscribe")
+    office.push()
+    before = office.consent(contact_id)
+    pull_and_push(office)
+
+    assert before == "withdrawn"
+    assert ledger(office, contact_id) == ("given", "confirmed")
+    assert simulator.member(ADA).status == "subscribed"
+    assert asked == unsubscribing(simulator)
+    assert (office.mirror(contact_id).status, office.mirror(contact_id).sync_state) == ("subscribed", "ok")
+
+
+def test_a_return_lifts_an_opt_out_of_everything_for_this_audience(
+    office: Any, simulator: Any, webhook: Webhook
+) -> None:
+    contact_id = joined(office, simulator)
+    simulator.contact("unsubscribe", ADA)
+    webhook("unsubscribe", action="unsub", reason="manual")
+    assert ledger(office, contact_id) == ("withdrawn", "confirmed")
+    later(simulator)
+    simulator.contact("signup", ADA)
+
+    webhook("subscribe")
+    pull_and_push(office)
+    office.touch(contact_id)
+    office.push()
+
+    assert ledger(office, contact_id) == ("given", "confirmed")
+    assert simulator.member(ADA).status == "subscribed"
+
+
+def test_a_return_is_written_once_with_its_method(office: Any, simulator: Any) -> None:
+    contact_id = left_there(office, simulator)
+    later(simulator)
+    simulator.contact("signup", ADA)
+
+    counts = [pull(office)["opted_in"] for _ in range(2)]
+
+    rows = office.execute(
+        "SELECT method, actor, address, proof FROM consent_evidence WHERE verdict = 'given' AND actor <> 'test'"
+    )
+    assert counts == [1, 0]
+    assert [tuple(row) for row in rows] == [("mailchimp_optin", "mailchimp", ADA, "confirmed")]
+    told = office.execute(
+        "SELECT summary FROM timeline_entries WHERE contact_id = :id AND kind = 'consent' ORDER BY id DESC LIMIT 1",
+        id=contact_id,
+    )
+    assert told == [("Consent given again: signed up at Mailchimp.",)]
+
+
+def test_who_came_back_may_leave_again(office: Any, simulator: Any) -> None:
+    contact_id = left_there(office, simulator)
+    later(simulator)
+    simulator.contact("signup", ADA)
+    pull_and_push(office)
+    assert office.consent(contact_id) == "given"
+    office.execute("UPDATE consent_evidence SET occurred_at = occurred_at - interval '1 minute'")
+    later(simulator)
+    simulator.contact("unsubscribe", ADA)
+
+    pull_and_push(office)
+
+    assert (office.consent(contact_id), simulator.member(ADA).status) == ("withdrawn", "unsubscribed")
+
+
+# Asking for a read
+
+
+@pytest.mark.parametrize("kind", ["subscribe", "profile"])
+def test_a_hint_makes_the_next_pull_due(office: Any, simulator: Any, webhook: Webhook, kind: str) -> None:
+    joined(office, simulator)
+    pull(office)
+    before = is_pull_due(office)
+
+    webhook(kind)
+
+    assert (before, is_pull_due(office)) == (False, True)
+    pull(office)
+    assert not is_pull_due(office)
+
+
+@pytest.mark.parametrize(
+    ("kind", "list_id"), [("unsubscribe", LIST_ID), ("cleaned", LIST_ID), ("subscribe", "another")]
+)
+def test_an_opt_out_or_another_list_asks_for_no_pull(
+    office: Any, simulator: Any, webhook: Webhook, kind: str, list_id: str
+) -> None:
+    joined(office, simulator)
+    pull(office)
+
+    webhook(kind, list_id=list_id)
+
+    assert not is_pull_due(office)
+
+
+def test_a_hint_leaves_the_first_pull_whole(office: Any, webhook: Webhook) -> None:
+    webhook("subscribe")
+
+    assert office.execute("SELECT pulled_until FROM audiences") == [(None,)]
+    assert is_pull_due(office)
+
+
+def test_a_forged_time_does_not_make_a_later_opt_out_look_old(
+    office: Any, simulator: Any, webhook: Webhook
+) -> None:
+    contact_id = joined(office, simulator)
+    webhook("subscribe", fired_at="2099-01-01 00:00:00")
+
+    webhook("unsubscribe", fired_at="2098-01-01 00:00:00", action="unsub", reason="manual")
+
+    assert (office.consent(contact_id), office.mirror(contact_id).status) == ("withdrawn", "unsubscribed")
