@@ -3,7 +3,6 @@
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
@@ -47,9 +46,7 @@ Check = Callable[[Runtime], list[Finding]]
 def doctor(*, as_json: bool) -> None:
     """Check every part and say what to do. Ends with 1 when something fails."""
     runtime = open_runtime()
-    with ExitStack() as stack:
-        stack.callback(runtime.engine.dispose)
-        findings = examine(runtime)
+    findings = examine(runtime)
     is_well = all(finding.level != FAIL for finding in findings)
     shown: dict[str, Any] = {"is_well": is_well, "findings": [asdict(finding) for finding in findings]}
     emit(shown, as_json=as_json, text=lambda: print_findings(findings))

@@ -20,9 +20,22 @@ LIMIT = click.IntRange(1, 1000)
 
 
 def open_runtime() -> Runtime:
-    """The runtime of this process, from the environment."""
+    """The runtime of this process, from the environment; closed when the command ends."""
     assert ROOMS  # their tables are known before the first row
-    return Runtime(load_settings())
+    runtime = Runtime(load_settings())
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.call_on_close(lambda: close_runtime(runtime))
+    return runtime
+
+
+def close_runtime(runtime: Runtime) -> None:
+    """Close what was opened."""
+    opened = vars(runtime)
+    if "engine" in opened:
+        runtime.engine.dispose()
+    if "redis" in opened:
+        runtime.redis.close()
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

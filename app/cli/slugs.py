@@ -1,5 +1,7 @@
 """Slugs of sources and audiences for the shell's completion."""
 
+from contextlib import ExitStack
+
 import click
 from redis.exceptions import RedisError
 from sqlalchemy import select
@@ -7,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.audiences.models import Audience
-from app.cli.kit import open_runtime
+from app.cli.kit import close_runtime, open_runtime
 from app.core.errors import MusterError
 from app.sources.models import Source
 
@@ -26,8 +28,10 @@ def complete_audience(_context: click.Context, _parameter: click.Parameter, star
 
 def _slugs(column: InstrumentedAttribute[str], start: str) -> list[str]:
     try:
-        runtime = open_runtime()
-        with runtime.transaction() as session:
+        with ExitStack() as stack:
+            runtime = open_runtime()
+            stack.callback(close_runtime, runtime)
+            session = stack.enter_context(runtime.transaction())
             query = select(column).where(column.startswith(start, autoescape=True)).order_by(column)
             return list(session.scalars(query.limit(SHOWN_COUNT)))
     except (MusterError, SQLAlchemyError, RedisError, OSError):  # a person is typing: nothing to say now

@@ -105,16 +105,17 @@ def refuse_unusable(source: Source, config: SourceConfig, given: Collection[str]
     known = list_config_problems(source, others)
     found = [sentence for sentence in list_config_problems(source, config) if sentence not in known]
     if found:
-        labels = {setting.label: setting.name for setting in source.settings}
-        problems = [
-            SettingProblem(labels.get(sentence.split(":")[0], source.name), "unusable", sentence)
-            for sentence in found
-        ]
+        problems = [SettingProblem(_named_in(sentence, source), "unusable", sentence) for sentence in found]
         raise InvalidError(
             f"{len(found)} setting{'s' if len(found) > 1 else ''} of a {source.label} source cannot be used.",
             f"Settings of {source.name}: {_overview(source)}.",
             problems,
         )
+
+
+def _named_in(sentence: str, source: Source) -> str:
+    """The setting that the sentence begins with."""
+    return next((each.name for each in source.settings if sentence.startswith(each.label)), source.name)
 
 
 def check_list_columns(slug: str, given: Mapping[str, str]) -> CheckedSettings:

@@ -70,3 +70,85 @@ def test_a_port_that_is_no_number_is_named(monkeypatch):
 
     with pytest.raises(ConfigError, match="PORT"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mysql://someone:hush@db.example/muster"),
+        ("DATABASE_URL", "postgresql://someone:hush@db.example:port/muster"),
+        ("REDIS_URL", "foo"),
+        ("REDIS_URL", "redis://:hush@queue.example:port/0"),
+        ("REDIS_URL", "unix://"),
+        ("PORT", "0"),
+        ("PORT", "99999"),
+        ("MUSTER_SIM_PORT", "-1"),
+        ("MUSTER_WEB_PROCESSES", "0"),
+        ("MUSTER_WORKER_PROCESSES", "-1"),
+        ("MUSTER_LOG_FORMAT", "bogus"),
+        ("MUSTER_PUBLIC_URL", "crm.example"),
+        ("MUSTER_PUBLIC_URL", "ftp://crm.example"),
+        ("MUSTER_PUBLIC_URL", "https://"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_without_its_value(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigError, match=name) as caught:
+        load_settings()
+
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgres://someone@db.example/muster"),
+        ("DATABASE_URL", "postgresql://muster@/muster?host=/run/muster"),
+        ("REDIS_URL", "rediss://:hush@queue.example:6379/0"),
+        ("REDIS_URL", "unix:///run/valkey.sock"),
+        ("PORT", "65535"),
+        ("MUSTER_WORKER_PROCESSES", "0"),
+        ("MUSTER_LOG_FORMAT", "text"),
+        ("MUSTER_PUBLIC_URL", "http://[::1]:8080/"),
+    ],
+)
+def test_what_can_be_used_is_taken(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+
+    assert load_settings()
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """An empty current directory; what a .env there puts into the environment is gone afterwards."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOST", "MUSTER_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def test_a_file_beside_us_says_what_the_environment_does_not(monkeypatch, folder):
+    (folder / ".env").write_text("HOST=0.0.0.0\nMUSTER_DEFAULT_REGION=DE\n")
+    monkeypatch.setenv("HOST", "127.0.0.2")
+
+    settings = load_settings()
+
+    assert (settings.host, settings.default_region) == ("127.0.0.2", "DE")
+
+
+def test_a_file_in_a_directory_above_is_not_read(monkeypatch, folder):
+    (folder / ".env").write_text("MUSTER_DEFAULT_REGION=DE\n")
+    (folder / "below").mkdir()
+    monkeypatch.chdir(folder / "below")
+
+    assert load_settings().default_region == "US"
+
+
+def test_a_file_that_is_no_text_is_refused(folder):
+    (folder / ".env").write_bytes(b"HOST=\xff\xfe")
+
+    with pytest.raises(ConfigError, match=r"\.env"):
+        load_settings()
