@@ -88,6 +88,12 @@ def _file_fault(error: Any) -> MusterError:
     return FileError(named, "Check the path, its permissions and the space on the disk.")
 
 
+def _database_fault(error: Any) -> MusterError:
+    if getattr(error.orig, "sqlstate", None):  # it answered, and said that it could not
+        return BusyError("The database could not finish this.", "Try again; `muster doctor` looks at it.")
+    return _database_away(error)
+
+
 def _database_away(_error: Any) -> MusterError:
     return NotRunningError(
         "The database does not answer.",
@@ -126,7 +132,7 @@ def _word_fault(_error: Any) -> MusterError:
 TELLERS: tuple[tuple[type[Exception], Callable[[Any], MusterError]], ...] = (
     (click.ClickException, _usage_fault),
     (MappingError, _mapping_fault),
-    (OperationalError, _database_away),
+    (OperationalError, _database_fault),
     (PoolTimeoutError, _database_away),
     (ProgrammingError, _statement_fault),
     (DataError, _value_fault),

@@ -1,5 +1,6 @@
 """`muster sources`: the inbound connections, from the command line."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ from app.sources.configure import (
 from app.sources.models import MappingVersion, Source
 from app.sources.settings import LIST_INTEGRATION, URL_KEY, hook_path, list_settings
 from app.sources.views import find_mapping_number, list_conflicts, list_rejections
+
+LONGEST_GRACE_HOURS = 24 * 365
 
 
 @click.group()
@@ -182,6 +185,12 @@ def set_settings(slug: str, pairs: tuple[str, ...], as_json: bool) -> None:
     )
 
 
+def _refuse_nan(_context: click.Context, _parameter: click.Parameter, hours: float) -> float:
+    if math.isnan(hours):
+        raise click.BadParameter("it is no number of hours.")
+    return hours
+
+
 @sources.command()
 @click.argument("slug", shell_complete=complete_source)
 @click.option("--name", help="Which secret; the main one without this.")
@@ -190,7 +199,8 @@ def set_settings(slug: str, pairs: tuple[str, ...], as_json: bool) -> None:
     "--grace-hours",
     default=DAY_SECONDS / 3600,
     show_default=True,
-    type=click.FloatRange(0),
+    type=click.FloatRange(0, LONGEST_GRACE_HOURS),
+    callback=_refuse_nan,
     help="How long the old one stays valid.",
 )
 @json_option

@@ -91,7 +91,9 @@ def load_settings() -> Settings:
     """
     env = Env()
     try:
-        env.read_env(Path.cwd() / ENV_FILE, recurse=False)
+        beside = Path.cwd() / ENV_FILE
+        if beside.is_file():  # some call a virtual environment's folder so
+            env.read_env(beside, recurse=False)
         settings = _read(env)
     except EnvError as error:
         raise ConfigError(

@@ -27,6 +27,8 @@ def write(folder, content, name="mapping.yaml"):
         ("deadletters", "list", "--limit", "0"),
         ("sync", "runs", "--limit", "1001"),
         ("sources", "set", "form", "no-pair"),
+        ("sources", "rotate", "form", "--grace-hours", "1e300"),
+        ("sources", "rotate", "form", "--grace-hours", "nan"),
         ("nowhere",),
     ],
 )
@@ -140,6 +142,32 @@ def test_what_does_not_exist_ends_with_66(call, sessions, words):
 
     assert 66 == ended.code
     assert "There is no" in json.loads(ended.err)["error"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("contacts", "find", "9" * 40),
+        ("contacts", "find", "\udcff"),
+        ("contacts", "merge", "1", "1"),
+        ("deadletters", "show", f"event:{10**20}"),
+        ("deadletters", "show", "nonsense"),
+        ("deadletters", "list", "--cursor", "nonsense"),
+        ("deadletters", "list", "--source", "nope"),
+        ("sources", "add", "website", "form", "--set", "trust=" + "9" * 30),
+        ("sources", "add", "website", "form", "--set", "thank_you_url=\udcff"),
+        ("lists", "run", __file__, "--encoding", "nonsense"),
+        ("lists", "run", __file__, "--preset", "nonsense"),
+        ("lists", "run", __file__, "--as-of", "0001-01-01"),
+        ("map", "rollback", "nope", "1"),
+        ("audiences", "show", "nope"),
+    ],
+)
+def test_nonsense_is_never_a_fault_of_our_own(call, sessions, words):
+    ended = call(*words, "--json")
+
+    assert ended.code in {0, 64, 65, 66}, ended.err
+    assert "Traceback" not in ended.err
 
 
 def test_a_wrong_setting_ends_with_78_and_its_name(call, monkeypatch):

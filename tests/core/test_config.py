@@ -152,3 +152,9 @@ def test_a_file_that_is_no_text_is_refused(folder):
 
     with pytest.raises(ConfigError, match=r"\.env"):
         load_settings()
+
+
+def test_a_folder_of_that_name_is_left_alone(folder):
+    (folder / ".env").mkdir()
+
+    assert load_settings().default_region == "US"
