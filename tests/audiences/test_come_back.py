@@ -195,6 +195,7 @@ def test_an_opt_in_before_the_opt_out_lifts_nothing(office: Any, simulator: Any)
     pull_and_push(office)
 
     assert (office.consent(contact_id), simulator.member(ADA).status) == ("withdrawn", "unsubscribed")
+    assert office.execute("SELECT count(*) FROM consent_evidence WHERE actor = 'mailchimp'") == [(0,)]
 
 
 def test_an_opt_out_after_the_opt_in_counts_though_the_pull_comes_last(office: Any, simulator: Any) -> None:
@@ -205,6 +206,7 @@ def test_an_opt_out_after_the_opt_in_counts_though_the_pull_comes_last(office: A
     pull_and_push(office)
 
     assert (office.consent(contact_id), simulator.member(ADA).status) == ("withdrawn", "unsubscribed")
+    assert office.execute("SELECT count(*) FROM consent_evidence WHERE actor = 'mailchimp'") == [(0,)]
 
 
 # They themselves do
