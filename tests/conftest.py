@@ -23,7 +23,7 @@ SHARED = Path(os.environ.get("MUSTER_SHARED", ROOT.parent / "shared"))
 def shared() -> Path:
     """The data folder beside the project; tests that read it are skipped where it is absent."""
     if not (SHARED / "data").is_dir():
-        pytest.skip(f"no data folder at {SHARED} (MUSTER_SHARED)")
+        pytest.skip("the folder of sample data is not beside the project (MUSTER_SHARED)")
     return SHARED / "data"
 
 
