@@ -42,7 +42,6 @@ class Settings:
     worker_processes: int
     is_proxied: bool  # trust X-Forwarded-* of one proxy in front
     log_format: str
-    default_region: str  # for phone numbers without a country
 
     @property
     def is_embedded_database(self) -> bool:
@@ -130,7 +129,6 @@ def _read(env: Env) -> Settings:
         worker_processes=env.int("MUSTER_WORKER_PROCESSES", 2),
         is_proxied=env.bool("MUSTER_PROXIED", False),
         log_format=env.str("MUSTER_LOG_FORMAT", "json"),
-        default_region=env.str("MUSTER_DEFAULT_REGION", "US"),
     )
 
 

@@ -53,7 +53,9 @@ def may(role: Access) -> bool:
     if role == "public":
         return True
     names = [held.name for held in getattr(current_user, "roles", ())]
-    return bool(current_user.is_authenticated) and max((RANK.get(n, 0) for n in names), default=0) >= RANK[role]
+    return (
+        bool(current_user.is_authenticated) and max((RANK.get(n, 0) for n in names), default=0) >= RANK[role]
+    )
 
 
 def guard(app: Flask) -> None:

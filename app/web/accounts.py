@@ -75,7 +75,9 @@ def _hash(token: str) -> bytes:
 def find_link(session: Session, token: str, *, is_locked: bool = False) -> Link | None:
     """The link of this token while it is good. `is_locked` holds it until the transaction ends."""
     query = select(SignInLink).where(
-        SignInLink.token_hash == _hash(token), SignInLink.used_at.is_(None), SignInLink.expires_at > func.now()
+        SignInLink.token_hash == _hash(token),
+        SignInLink.used_at.is_(None),
+        SignInLink.expires_at > func.now(),
     )
     row = session.execute(query.with_for_update() if is_locked else query).scalar_one_or_none()
     if row is None or (row.purpose == FIRST_ADMIN and has_admin(session)):

@@ -45,7 +45,9 @@ def refuse_foreign_forms(app: Flask, exempt_blueprints: frozenset[str]) -> None:
     def _check() -> None:
         if request.method in SAFE_METHODS or request.blueprint in exempt_blueprints:
             return
-        if not is_same_origin(request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin"), request.host):
+        if not is_same_origin(
+            request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin"), request.host
+        ):
             abort(403)
 
 

@@ -56,7 +56,9 @@ class User(Base, UserMixin):
     active: Mapped[bool] = mapped_column(Boolean, server_default="true")
     fs_uniquifier: Mapped[str] = mapped_column(Text, unique=True)
     create_datetime: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
-    update_datetime: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now(), onupdate=func.now())
+    update_datetime: Mapped[datetime] = mapped_column(
+        Timestamp, server_default=func.now(), onupdate=func.now()
+    )
     last_login_at: Mapped[datetime | None] = mapped_column(Timestamp)  # type: ignore[assignment]
     current_login_at: Mapped[datetime | None] = mapped_column(Timestamp)  # type: ignore[assignment]
     last_login_ip: Mapped[str | None] = mapped_column(Text)

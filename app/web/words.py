@@ -30,8 +30,12 @@ STATES: dict[str, dict[str, Word]] = {
     },
     "event": {
         "new": Word("wait", "Waiting", "A worker takes it next, or tries again after a failure."),
-        "waiting_enrich": Word("wait", "Fetching", "The platform sent an id only; Muster asks its API for the rest."),
-        "blocked": Word("bad", "Blocked", "The platform refused our credentials. Renew them in the source's settings."),
+        "waiting_enrich": Word(
+            "wait", "Fetching", "The platform sent an id only; Muster asks its API for the rest."
+        ),
+        "blocked": Word(
+            "bad", "Blocked", "The platform refused our credentials. Renew them in the source's settings."
+        ),
         "done": Word("ok", "Done", "Mapped, matched and written to a contact."),
         "ignored": Word("off", "Ignored", "Known, and of no concern for the customer database."),
         "dead": Word("bad", "Dead letter", "Given up. Mend the cause, then replay it: nothing is lost."),
@@ -39,7 +43,9 @@ STATES: dict[str, dict[str, Word]] = {
     "member": {
         "subscribed": Word("ok", "Subscribed", "Receives the mails of this audience."),
         "pending": Word("wait", "Pending", "Mailchimp waits for the person to confirm."),
-        "unsubscribed": Word("off", "Unsubscribed", "Opted out. Muster does not subscribe them again without newer proof."),
+        "unsubscribed": Word(
+            "off", "Unsubscribed", "Opted out. Muster does not subscribe them again without newer proof."
+        ),
         "cleaned": Word("bad", "Cleaned", "Mailchimp could not deliver to the address."),
         "archived": Word("off", "Archived", "Kept at Mailchimp, out of sight."),
         "transactional": Word("off", "Non-subscribed", "Known at Mailchimp, never asked for mails."),
@@ -97,7 +103,9 @@ def ago_text(moment: datetime, now: datetime) -> str:
 
 def duration_text(seconds: float) -> str:
     """A span in one unit; "" beyond a month, when a date says more."""
-    return next((f"{int(seconds // unit)} {name}" for limit, unit, name in STEPS_OF_TIME if seconds < limit), "")
+    return next(
+        (f"{int(seconds // unit)} {name}" for limit, unit, name in STEPS_OF_TIME if seconds < limit), ""
+    )
 
 
 def lag_text(seconds: float | None) -> str:
@@ -115,7 +123,9 @@ def time_tag(moment: datetime | None, absent: str = "never") -> Markup:
         return Markup('<span class="muted">{}</span>').format(absent)
     exact = moment.astimezone(UTC)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        exact.isoformat(timespec="milliseconds"), exact.strftime("%Y-%m-%d %H:%M:%S UTC"), ago_text(exact, utc_now())
+        exact.isoformat(timespec="milliseconds"),
+        exact.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        ago_text(exact, utc_now()),
     )
 
 
@@ -124,7 +134,11 @@ def exact(value: Any) -> Markup:
 
     HTML parsers turn a raw carriage return into a line feed, so it is written as a reference.
     """
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    text = (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    )
     escaped = str(escape(text)).replace("\r", "&#13;")
     return Markup(f"<bdi>{escaped}</bdi>")  # noqa: S704 - escaped the line above
 
@@ -175,8 +189,20 @@ def sentence(parts: Iterable[str]) -> str:
 def add_words(app: Flask) -> None:
     """Make the words known to the templates."""
     app.jinja_env.filters.update(
-        ago=time_tag, exact=exact, shown=shown, size=size_text, number=number_text, lag=lag_text, initials=initials, span=duration_text
+        ago=time_tag,
+        exact=exact,
+        shown=shown,
+        size=size_text,
+        number=number_text,
+        lag=lag_text,
+        initials=initials,
+        span=duration_text,
     )
     app.jinja_env.globals.update(
-        state_word=state_word, plural=plural, person_name=person_name, sentence=sentence, PROOFS=PROOFS, STAGES=STAGES
+        state_word=state_word,
+        plural=plural,
+        person_name=person_name,
+        sentence=sentence,
+        PROOFS=PROOFS,
+        STAGES=STAGES,
     )

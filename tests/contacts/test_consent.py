@@ -38,7 +38,11 @@ def test_the_order_of_arrival_does_not_matter(history: list[Evidence], mixer, ad
     assert decide(history, "email", "newsletter", address) == decide(shuffled, "email", "newsletter", address)
 
 
-@given(histories, st.lists(st.builds(_line, st.integers(100, 199), st.just("given"), st.integers(0, 50)), max_size=8), addresses)
+@given(
+    histories,
+    st.lists(st.builds(_line, st.integers(100, 199), st.just("given"), st.integers(0, 50)), max_size=8),
+    addresses,
+)
 def test_no_number_of_claims_after_an_opt_out_gives_consent(
     history: list[Evidence], claims: list[Evidence], address: str
 ) -> None:
@@ -50,7 +54,9 @@ def test_no_number_of_claims_after_an_opt_out_gives_consent(
 
 
 @given(histories, lines.filter(lambda line: line.verdict == "withdrawn"), addresses)
-def test_one_more_opt_out_never_gives_consent(history: list[Evidence], opt_out: Evidence, address: str) -> None:
+def test_one_more_opt_out_never_gives_consent(
+    history: list[Evidence], opt_out: Evidence, address: str
+) -> None:
     before = may_subscribe(history, "email", "newsletter", address)
 
     after = may_subscribe([*history, opt_out], "email", "newsletter", address)
@@ -120,9 +126,7 @@ def test_proof_at_the_new_address_opens_it_after_an_opt_out_at_the_old_one() -> 
 
 
 def test_a_senders_clock_in_the_future_does_not_outlive_a_later_opt_out() -> None:
-    claimed_future = Evidence(
-        1, "email", "newsletter", "given", "confirmed", DAY + FAR, received_at=DAY
-    )
+    claimed_future = Evidence(1, "email", "newsletter", "given", "confirmed", DAY + FAR, received_at=DAY)
     opt_out = _line(2, "withdrawn", 1)
 
     assert decide([claimed_future, opt_out], "email", "newsletter").status == "withdrawn"
@@ -133,7 +137,11 @@ def test_the_deciding_line_and_its_proof_are_named() -> None:
 
     decided = decide([claimed, confirmed], "email", "newsletter")
 
-    assert (confirmed, "confirmed", DAY + timedelta(days=3)) == (decided.evidence, decided.proof, decided.decided_at)
+    assert (confirmed, "confirmed", DAY + timedelta(days=3)) == (
+        decided.evidence,
+        decided.proof,
+        decided.decided_at,
+    )
     assert NO_CONSENT.decided_at is None
 
 

@@ -19,7 +19,11 @@ NAME = "Zoëlla"
 
 def _places(door: Door, *needles: str, but: tuple[str, ...] = ()) -> list[str]:
     """Every column of every table that holds one of the needles, in any spelling a row can have."""
-    spelled = [spelling for needle in needles for spelling in (needle, quote(needle, safe=""), json.dumps(needle)[1:-1])]
+    spelled = [
+        spelling
+        for needle in needles
+        for spelling in (needle, quote(needle, safe=""), json.dumps(needle)[1:-1])
+    ]
     columns = door.rows(
         "SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c"
         " JOIN information_schema.tables t USING (table_schema, table_name)"
@@ -29,7 +33,10 @@ def _places(door: Door, *needles: str, but: tuple[str, ...] = ()) -> list[str]:
     for table, column, data_type in columns:
         shown = f"encode({column}, 'escape')" if data_type == "bytea" else f"{column}::text"
         for needle in spelled:
-            hits = door.rows(f"SELECT count(*) FROM {table} WHERE strpos(lower({shown}), lower(:needle)) > 0", needle=needle)
+            hits = door.rows(
+                f"SELECT count(*) FROM {table} WHERE strpos(lower({shown}), lower(:needle)) > 0",
+                needle=needle,
+            )
             if hits[0][0] and table not in but:
                 found.append(f"{table}.{column}")
     return sorted(set(found))
@@ -52,7 +59,10 @@ def _bring_everywhere(door: Door) -> int:
     event_id = door.event(NOON, json.dumps(content), _delivery(door, body))
     patch = make_patch(ADDRESS, phone="+442087654321", first_name=NAME, consents=(gave(), withdrew("events")))
     contact_id = door.add(patch, event_id=event_id)
-    door.session.execute(text("UPDATE events SET state = 'done', settled_at = now(), contact_id = :id WHERE id = :event"), {"id": contact_id, "event": event_id})
+    door.session.execute(
+        text("UPDATE events SET state = 'done', settled_at = now(), contact_id = :id WHERE id = :event"),
+        {"id": contact_id, "event": event_id},
+    )
     other = door.add(make_patch("second@example.org", ids={"member": ADDRESS}))
     merge(door.session, contact_id, other, "test", "admin", dictionary=door.dictionary)
     door.event(NOON, json.dumps({"nobody knows": ADDRESS.upper()}))
@@ -118,17 +128,26 @@ def test_erasing_one_of_a_household_leaves_the_other_and_the_opt_out(door: Door,
     assert door.consent(bruno) == "withdrawn"
 
 
-def test_a_delivery_about_several_people_is_redacted_and_the_others_keep_theirs(door: Door, box: SecretBox) -> None:
-    body = json.dumps({"leads": [{"email": ADDRESS, "first_name": NAME}, {"email": "bea@example.org"}]}).encode()
+def test_a_delivery_about_several_people_is_redacted_and_the_others_keep_theirs(
+    door: Door, box: SecretBox
+) -> None:
+    body = json.dumps(
+        {"leads": [{"email": ADDRESS, "first_name": NAME}, {"email": "bea@example.org"}]}
+    ).encode()
     delivery_id = _delivery(door, body)
-    events = [door.event(NOON, json.dumps({"email": address}), delivery_id) for address in (ADDRESS, "bea@example.org")]
+    events = [
+        door.event(NOON, json.dumps({"email": address}), delivery_id)
+        for address in (ADDRESS, "bea@example.org")
+    ]
     zoe = door.add(make_patch(ADDRESS, first_name=NAME), event_id=events[0])
     bea = door.add(make_patch("bea@example.org"), event_id=events[1])
 
     erase_contact(door.session, zoe, box, "asked")
 
     ((kept,),) = door.rows("SELECT body FROM deliveries")
-    assert {"leads": [{"email": "", "first_name": ""}, {"email": "bea@example.org"}]} == json.loads(bytes(kept))
+    assert {"leads": [{"email": "", "first_name": ""}, {"email": "bea@example.org"}]} == json.loads(
+        bytes(kept)
+    )
     assert [({},), ({"email": "bea@example.org"},)] == door.rows("SELECT content FROM events ORDER BY id")
     assert {"email": "bea@example.org"} == door.fields(bea)
 
@@ -171,7 +190,13 @@ def test_erasing_nobody_says_so(door: Door, box: SecretBox) -> None:
 
 @pytest.mark.parametrize(
     "spelling",
-    [ADDRESS, ADDRESS.lower(), quote(ADDRESS, safe=""), quote(ADDRESS, safe="@"), "".join(f"\\u{ord(c):04x}" for c in ADDRESS)],
+    [
+        ADDRESS,
+        ADDRESS.lower(),
+        quote(ADDRESS, safe=""),
+        quote(ADDRESS, safe="@"),
+        "".join(f"\\u{ord(c):04x}" for c in ADDRESS),
+    ],
 )
 def test_bytes_lose_an_address_in_whatever_way_it_is_written(spelling: str) -> None:
     redact = redactor([ADDRESS])

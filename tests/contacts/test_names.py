@@ -35,7 +35,12 @@ def test_names_of_one_person_do_not_conflict(a: str, b: str) -> None:
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [("Anna|Berg", "Bruno|Berg"), ("Anna|Berg", "Anna|Keller"), ("|Berg", "Anna|Keller"), ("A.|Berg", "Bruno|Berg")],
+    [
+        ("Anna|Berg", "Bruno|Berg"),
+        ("Anna|Berg", "Anna|Keller"),
+        ("|Berg", "Anna|Keller"),
+        ("A.|Berg", "Bruno|Berg"),
+    ],
 )
 def test_names_of_two_people_conflict(a: str, b: str) -> None:
     assert names_conflict(_name(a), _name(b))

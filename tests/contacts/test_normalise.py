@@ -77,7 +77,10 @@ def test_matching_forms_are_stable_and_nothing_raises(kind: str, value: str) -> 
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize(("family", "kind"), [("email", "email"), ("email-identity", "email"), ("phone", "phone"), ("blns", "email")])
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [("email", "email"), ("email-identity", "email"), ("phone", "phone"), ("blns", "email")],
+)
 def test_hostile_values_have_a_matching_form(shared: Path, family: str, kind: str) -> None:
     lines = (shared / "corpora" / f"{family}.jsonl").read_text("utf-8").splitlines()
     texts = [found["text"] for line in lines if "text" in (found := json.loads(line))]

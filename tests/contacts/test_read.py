@@ -23,7 +23,9 @@ Run = Callable[..., Result]
 def committed(sessions: sessionmaker[Session], box: SecretBox, dictionary: FieldDictionary) -> Iterator[Door]:
     """A door whose work other connections see."""
     with sessions() as session:
-        source_id = session.scalars(text("INSERT INTO sources (slug, integration) VALUES ('form', 'website') RETURNING id")).one()
+        source_id = session.scalars(
+            text("INSERT INTO sources (slug, integration) VALUES ('form', 'website') RETURNING id")
+        ).one()
         yield Door(session, box, dictionary, source_id)
 
 
@@ -39,9 +41,20 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     runtime.engine.dispose()
 
 
-@pytest.mark.parametrize("query", ["eva.moor@example.org", "EVA.moor@Example.org", "+44 20 8765 4321", "m1", "moor", "eva moor", "1", "#1"])
+@pytest.mark.parametrize(
+    "query",
+    ["eva.moor@example.org", "EVA.moor@Example.org", "+44 20 8765 4321", "m1", "moor", "eva moor", "1", "#1"],
+)
 def test_people_are_found_by_what_is_known_of_them(door: Door, query: str) -> None:
-    eva = door.add(make_patch("eva.moor@example.org", phone="+442087654321", ids={"member": "m1"}, first_name="Eva", last_name="Moor"))
+    eva = door.add(
+        make_patch(
+            "eva.moor@example.org",
+            phone="+442087654321",
+            ids={"member": "m1"},
+            first_name="Eva",
+            last_name="Moor",
+        )
+    )
     door.add(make_patch("ben@example.org", first_name="Ben", last_name="Lenz"))
 
     assert [eva] == [line.id for line in find_contacts(door.session, query).contacts]
@@ -74,7 +87,9 @@ def test_a_view_says_where_each_value_comes_from(door: Door) -> None:
     assert ("email", "eva@example.org", "form", arrival.event_id, NOON) == (
         email.name, email.value, email.source, email.event_id, email.occurred_at,
     )  # fmt: skip
-    assert [("email", "newsletter", "given", "claimed")] == [(c.channel, c.purpose, c.status, c.proof) for c in view.consents]
+    assert [("email", "newsletter", "given", "claimed")] == [
+        (c.channel, c.purpose, c.status, c.proof) for c in view.consents
+    ]
     assert ["join-2026"] == [line.wording for line in view.evidence]
     assert {"consent", "event"} == {line.kind for line in view.timeline}
 
@@ -105,7 +120,9 @@ def test_nobody_has_no_view(door: Door) -> None:
 
 
 def test_a_timeline_carries_no_personal_data(door: Door) -> None:
-    door.add(make_patch("eva@example.org", phone="+442087654321", first_name="Evarella", consents=(withdrew(),)))
+    door.add(
+        make_patch("eva@example.org", phone="+442087654321", first_name="Evarella", consents=(withdrew(),))
+    )
 
     told = json.dumps(door.rows("SELECT summary, detail FROM timeline_entries"))
 
@@ -128,10 +145,18 @@ def test_find_prints_json_and_tables(committed: Door, run: Run) -> None:
 def test_show_and_export_hold_everything(committed: Door, run: Run) -> None:
     event_id = committed.event(NOON, '{"canary": "c4n4ry"}')
     contact_id = committed.add(make_patch("eva@example.org", consents=(gave(),)), event_id=event_id)
-    committed.session.execute(text("INSERT INTO destinations (slug, base_url, sealed_key) VALUES ('d', 'http://mailchimp.test', '')"))
-    committed.session.execute(text("INSERT INTO audiences (slug, destination_id, list_id) VALUES ('news', 1, 'l')"))
     committed.session.execute(
-        text("INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash, status) VALUES (1, :id, 'eva@example.org', 'h', 'subscribed')"),
+        text(
+            "INSERT INTO destinations (slug, base_url, sealed_key) VALUES ('d', 'http://mailchimp.test', '')"
+        )
+    )
+    committed.session.execute(
+        text("INSERT INTO audiences (slug, destination_id, list_id) VALUES ('news', 1, 'l')")
+    )
+    committed.session.execute(
+        text(
+            "INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash, status) VALUES (1, :id, 'eva@example.org', 'h', 'subscribed')"
+        ),
         {"id": contact_id},
     )
     committed.session.commit()

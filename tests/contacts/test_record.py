@@ -19,7 +19,9 @@ def test_fields_carry_the_event_source_and_time_behind_them(door: Door) -> None:
 
     resolved, _ = door.bring(arrival)
 
-    (provenance,) = door.rows("SELECT provenance -> 'city' FROM contacts WHERE id = :id", id=resolved[0].contact_id)[0]
+    (provenance,) = door.rows(
+        "SELECT provenance -> 'city' FROM contacts WHERE id = :id", id=resolved[0].contact_id
+    )[0]
     patch_id = door.rows("SELECT id FROM contact_patches")[0][0]
     assert provenance == {
         "patch_id": patch_id,
@@ -36,7 +38,11 @@ def test_a_patch_that_says_nothing_new_changes_nothing_but_is_kept(door: Door) -
     resolved, recorded = door.bring(door.arrival(make_patch("eva@example.org", city="Bern"), minutes=1))
 
     assert [one.contact_id for one in resolved] == [contact_id]
-    assert (frozenset(), 0, 1) == (recorded.changed_contact_ids, recorded.written_count, recorded.unchanged_count)
+    assert (frozenset(), 0, 1) == (
+        recorded.changed_contact_ids,
+        recorded.written_count,
+        recorded.unchanged_count,
+    )
     assert before == door.rows("SELECT updated_at FROM contacts")
     assert [(2,)] == door.rows("SELECT count(*) FROM contact_patches")
     assert [(2,)] == door.rows("SELECT count(*) FROM timeline_entries")
@@ -66,7 +72,10 @@ def test_a_replay_under_another_mapping_replaces_what_the_event_said(door: Door)
     assert door.contact_count() == 1
     assert {"email": "right@example.org", "phone": "+442087654321"} == door.fields(contact_id)
     assert [([],)] == door.rows("SELECT tags FROM contacts")
-    assert door.rows("SELECT match_value FROM identities ORDER BY 1") == [("+442087654321",), ("right@example.org",)]
+    assert door.rows("SELECT match_value FROM identities ORDER BY 1") == [
+        ("+442087654321",),
+        ("right@example.org",),
+    ]
 
 
 def test_a_replay_that_names_somebody_else_leaves_no_empty_contact(door: Door) -> None:
@@ -153,7 +162,9 @@ def test_all_effects_of_a_batch_commit_together_or_not_at_all(
     sessions: sessionmaker[Session], box: SecretBox, dictionary: FieldDictionary
 ) -> None:
     with sessions() as session, session.begin():
-        source_id = session.scalars(text("INSERT INTO sources (slug, integration) VALUES ('s', 'website') RETURNING id")).one()
+        source_id = session.scalars(
+            text("INSERT INTO sources (slug, integration) VALUES ('s', 'website') RETURNING id")
+        ).one()
         door = Door(session, box, dictionary, source_id)
         arrival = door.arrival(make_patch("eva@example.org", consents=(gave(),)))
     tables = ("contacts", "contact_patches", "identities", "consent_evidence", "consents")
@@ -177,7 +188,9 @@ def test_an_unreadable_mapping_of_too_many_consents_is_refused(door: Door) -> No
 
 def _history(door: Door) -> list:  # type: ignore[type-arg]
     patches = [
-        make_patch("eva@example.org", first_name="Eva", city="Bern", consents=(gave(),), tags_added=("a", "b")),
+        make_patch(
+            "eva@example.org", first_name="Eva", city="Bern", consents=(gave(),), tags_added=("a", "b")
+        ),
         make_patch("eva@example.org", first_name="Eva Maria", last_name="Moor", city="", tags_removed=("a",)),
         make_patch("eva@example.org", city="Basel", consents=(withdrew("newsletter"),), tags_added=("c",)),
         make_patch("eva@example.org", consents=(gave(),), full_name="Eva Moor", tags_added=("a",)),
@@ -219,7 +232,9 @@ def test_counters_equal_distinct_events_whatever_is_repeated(door: Door) -> None
     for batch in (arrivals[:5], arrivals[3:], arrivals):
         door.bring(*batch)
 
-    assert [(8, 8)] == door.rows("SELECT (SELECT count(*) FROM timeline_entries), (SELECT count(*) FROM contact_patches)")
+    assert [(8, 8)] == door.rows(
+        "SELECT (SELECT count(*) FROM timeline_entries), (SELECT count(*) FROM contact_patches)"
+    )
 
 
 def test_a_patch_without_identities_is_kept_as_a_person_of_its_own_and_replays_onto_it(door: Door) -> None:
@@ -234,7 +249,9 @@ def test_a_patch_without_identities_is_kept_as_a_person_of_its_own_and_replays_o
 
 def test_two_patches_of_one_event_are_two_people(door: Door) -> None:
     first = door.arrival(make_patch("a@example.org", consents=(gave(),)))
-    second = replace(first, ordinal=1, patch=ContactPatch((Identity("email", "b@example.org"),), consents=(gave(),)))
+    second = replace(
+        first, ordinal=1, patch=ContactPatch((Identity("email", "b@example.org"),), consents=(gave(),))
+    )
 
     resolved, recorded = door.bring(first, second)
 

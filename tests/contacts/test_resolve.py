@@ -105,7 +105,9 @@ def test_an_id_and_an_address_that_point_at_two_contacts_join_them(door: Door) -
     assert found == by_address
     assert door.fields(by_address)["city"] == "Bern"
     assert door.rows("SELECT winner_id, loser_id, actor FROM merges") == [(by_address, by_id, "muster")]
-    assert door.rows("SELECT state, merged_into_id FROM contacts WHERE id = :id", id=by_id) == [("merged", by_address)]
+    assert door.rows("SELECT state, merged_into_id FROM contacts WHERE id = :id", id=by_id) == [
+        ("merged", by_address)
+    ]
     assert door.add(make_patch(ids={"member": "5"})) == by_address
 
 
@@ -126,7 +128,10 @@ def test_two_contacts_are_never_joined_on_doubtful_ground(door: Door, obstacle: 
 
 
 def test_a_value_that_everybody_has_finds_nobody(door: Door) -> None:
-    people = [make_patch("shared@example.org", first_name=f"{n:03d}", ids={"member": f"m{n}"}) for n in range(FAN_OUT_CAP)]
+    people = [
+        make_patch("shared@example.org", first_name=f"{n:03d}", ids={"member": f"m{n}"})
+        for n in range(FAN_OUT_CAP)
+    ]
     door.bring(*map(door.arrival, people))
 
     newcomer = door.add(make_patch("shared@example.org"))
@@ -158,7 +163,9 @@ def test_concurrent_resolvers_of_one_new_person_make_one_contact(
     round_number: int, sessions: sessionmaker[Session], box: SecretBox, dictionary: FieldDictionary
 ) -> None:
     with sessions() as setup, setup.begin():
-        source_id = setup.scalars(text("INSERT INTO sources (slug, integration) VALUES ('s', 'website') RETURNING id")).one()
+        source_id = setup.scalars(
+            text("INSERT INTO sources (slug, integration) VALUES ('s', 'website') RETURNING id")
+        ).one()
         door = Door(setup, box, dictionary, source_id)
         batches = [
             [door.arrival(make_patch(f"p{n}@example.org", phone=f"+4420876543{n:02d}")) for n in order]
@@ -183,6 +190,8 @@ def test_concurrent_resolvers_of_one_new_person_make_one_contact(
 
     assert failures == []
     with sessions() as check:
-        found = check.execute(text("SELECT (SELECT count(*) FROM contacts), (SELECT count(*) FROM contact_patches)")).one()
+        found = check.execute(
+            text("SELECT (SELECT count(*) FROM contacts), (SELECT count(*) FROM contact_patches)")
+        ).one()
     assert tuple(found) == (20, 65)
     assert NOON.tzinfo is not None

@@ -18,7 +18,9 @@ class Rules:
         return None if name == "unknown" else SimpleNamespace(survivorship=name)
 
 
-def _patch(number: int, day: int, trust: int = 50, *, is_edit: bool = False, tags=((), ()), **fields: Any) -> StatedPatch:
+def _patch(
+    number: int, day: int, trust: int = 50, *, is_edit: bool = False, tags=((), ()), **fields: Any
+) -> StatedPatch:
     at = DAY + timedelta(days=day)
     event_id = None if is_edit else number
     return StatedPatch(number, event_id, 0, 1, 100 if is_edit else trust, at, at, fields, *tags)
@@ -26,7 +28,10 @@ def _patch(number: int, day: int, trust: int = 50, *, is_edit: bool = False, tag
 
 names = st.sampled_from(["most_recent", "most_trusted", "longest", "never_blank", "unknown"])
 values = st.one_of(st.none(), st.sampled_from(["", " ", "a", "bb", "ccc"]), st.integers(0, 3), st.just([]))
-tags = st.tuples(st.lists(st.sampled_from("xyz"), max_size=2).map(tuple), st.lists(st.sampled_from("xyz"), max_size=2).map(tuple))
+tags = st.tuples(
+    st.lists(st.sampled_from("xyz"), max_size=2).map(tuple),
+    st.lists(st.sampled_from("xyz"), max_size=2).map(tuple),
+)
 patches = st.lists(
     st.builds(
         lambda number, day, trust, is_edit, tags, fields: _patch(number, day, trust, is_edit=is_edit, tags=tags, **fields),
@@ -58,10 +63,22 @@ def test_every_value_was_stated_by_the_patch_it_is_credited_to(history: list[Sta
 
 
 @pytest.mark.parametrize(
-    ("rule", "winner"), [("most_recent", "z"), ("most_trusted", "yy"), ("longest", "xxx"), ("never_blank", "yy"), ("unknown", "z")]
+    ("rule", "winner"),
+    [
+        ("most_recent", "z"),
+        ("most_trusted", "yy"),
+        ("longest", "xxx"),
+        ("never_blank", "yy"),
+        ("unknown", "z"),
+    ],
 )
 def test_each_rule_picks_its_winner(rule: str, winner: str) -> None:
-    history = [_patch(1, 0, 50, **{rule: "xxx"}), _patch(2, 1, 80, **{rule: "yy"}), _patch(3, 2, 50, **{rule: "z"}), _patch(4, 3, 90, **{rule: ""})]
+    history = [
+        _patch(1, 0, 50, **{rule: "xxx"}),
+        _patch(2, 1, 80, **{rule: "yy"}),
+        _patch(3, 2, 50, **{rule: "z"}),
+        _patch(4, 3, 90, **{rule: ""}),
+    ]
 
     assert {rule: winner} == derive(history, Rules()).fields
 
@@ -81,10 +98,16 @@ def test_the_first_known_value_stays_until_a_more_trusted_source_speaks() -> Non
 
 
 def test_tags_follow_the_last_word_on_each() -> None:
-    history = [_patch(1, 0, tags=(("a", "b"), ())), _patch(2, 1, tags=(("c",), ("a",))), _patch(3, 2, tags=((), ("c",)))]
+    history = [
+        _patch(1, 0, tags=(("a", "b"), ())),
+        _patch(2, 1, tags=(("c",), ("a",))),
+        _patch(3, 2, tags=((), ("c",))),
+    ]
 
     assert ["b"] == derive(history, Rules()).tags
 
 
 def test_false_and_zero_say_something() -> None:
-    assert {"most_recent": 0, "unknown": False} == derive([_patch(1, 0, most_recent=0, unknown=False)], Rules()).fields
+    assert {"most_recent": 0, "unknown": False} == derive(
+        [_patch(1, 0, most_recent=0, unknown=False)], Rules()
+    ).fields

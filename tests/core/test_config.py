@@ -124,27 +124,27 @@ def test_what_can_be_used_is_taken(monkeypatch, name, value):
 def folder(monkeypatch, tmp_path):
     """An empty current directory; what a .env there puts into the environment is gone afterwards."""
     monkeypatch.chdir(tmp_path)
-    for name in ("HOST", "MUSTER_DEFAULT_REGION"):
+    for name in ("HOST", "MUSTER_LOG_FORMAT"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     return tmp_path
 
 
 def test_a_file_beside_us_says_what_the_environment_does_not(monkeypatch, folder):
-    (folder / ".env").write_text("HOST=0.0.0.0\nMUSTER_DEFAULT_REGION=DE\n")
+    (folder / ".env").write_text("HOST=0.0.0.0\nMUSTER_LOG_FORMAT=text\n")
     monkeypatch.setenv("HOST", "127.0.0.2")
 
     settings = load_settings()
 
-    assert (settings.host, settings.default_region) == ("127.0.0.2", "DE")
+    assert (settings.host, settings.log_format) == ("127.0.0.2", "text")
 
 
 def test_a_file_in_a_directory_above_is_not_read(monkeypatch, folder):
-    (folder / ".env").write_text("MUSTER_DEFAULT_REGION=DE\n")
+    (folder / ".env").write_text("MUSTER_LOG_FORMAT=text\n")
     (folder / "below").mkdir()
     monkeypatch.chdir(folder / "below")
 
-    assert load_settings().default_region == "US"
+    assert load_settings().log_format == "json"
 
 
 def test_a_file_that_is_no_text_is_refused(folder):
@@ -157,4 +157,4 @@ def test_a_file_that_is_no_text_is_refused(folder):
 def test_a_folder_of_that_name_is_left_alone(folder):
     (folder / ".env").mkdir()
 
-    assert load_settings().default_region == "US"
+    assert load_settings().log_format == "json"

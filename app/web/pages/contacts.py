@@ -56,6 +56,8 @@ def in_order(contact: ContactView) -> list[tuple[str, FieldView]]:
 
 
 def _deliveries(contact: ContactView) -> Mapping[int, int]:
-    ids = {field.event_id for field in contact.fields} | {identity.event_id for identity in contact.identities}
+    ids = {field.event_id for field in contact.fields} | {
+        identity.event_id for identity in contact.identities
+    }
     ids |= {evidence.event_id for evidence in contact.evidence} | {line.event_id for line in contact.timeline}
     return find_delivery_ids(reading(), ids)

@@ -50,6 +50,17 @@ def replay_all() -> ResponseReturnValue:
     source = request.args.get("source", "").replace("\0", "")
     with writing() as db:
         done = replay(db, Choice(source=source, is_dead=True))
-        audit(db, current_user.email, "deadletters.replay", f"source:{source or '*'}", None, {"count": done.count})
-    flash(f"{done.count} replayed. What still cannot be done comes back here." if done.count else "There was nothing to replay.")
+        audit(
+            db,
+            current_user.email,
+            "deadletters.replay",
+            f"source:{source or '*'}",
+            None,
+            {"count": done.count},
+        )
+    flash(
+        f"{done.count} replayed. What still cannot be done comes back here."
+        if done.count
+        else "There was nothing to replay."
+    )
     return redirect(url_for("dead_letters.index", source=source or None))

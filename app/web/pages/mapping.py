@@ -126,7 +126,9 @@ def version(slug: str, number: int) -> ResponseReturnValue:
     source = get_source_view(reading(), slug)
     document = get_document(reading(), slug, number)
     line = next((found for found in list_version_lines(reading(), slug) if found.number == number), None)
-    return render_template("mapping/version.html", source=source, document=document, version=line or abort(404))
+    return render_template(
+        "mapping/version.html", source=source, document=document, version=line or abort(404)
+    )
 
 
 @blueprint.get("/sources/<slug:slug>/mapping/compare/<id:old>/<id:new>")

@@ -54,13 +54,17 @@ MEMBERSHIPS = text("""
     WHERE m.contact_id IS NOT NULL OR c.contact_id IS NOT NULL
     ORDER BY 1
 """)
-DELIVERIES = text("SELECT id, delivery_id FROM events WHERE id = ANY(cast(:ids AS bigint[])) AND delivery_id IS NOT NULL")
+DELIVERIES = text(
+    "SELECT id, delivery_id FROM events WHERE id = ANY(cast(:ids AS bigint[])) AND delivery_id IS NOT NULL"
+)
 
 
 def list_memberships(session: Session, contact_id: int) -> tuple[Membership, ...]:
     """Every audience that knows this contact, or will be told of it."""
     rows = session.execute(MEMBERSHIPS, {"id": contact_id}).mappings()
-    return tuple(Membership(**{**row, "error": row["error"] or {}, "tags": tuple(row["tags"])}) for row in rows)
+    return tuple(
+        Membership(**{**row, "error": row["error"] or {}, "tags": tuple(row["tags"])}) for row in rows
+    )
 
 
 def find_delivery_ids(session: Session, event_ids: Collection[int | None]) -> Mapping[int, int]:

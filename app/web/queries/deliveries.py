@@ -124,7 +124,8 @@ LIST = """
     ORDER BY d.id DESC LIMIT :limit
 """
 LISTS = {
-    state: text(LIST.format(state=SUMMED_STATE, condition=condition)) for state, condition in STATE_CONDITIONS.items()
+    state: text(LIST.format(state=SUMMED_STATE, condition=condition))
+    for state, condition in STATE_CONDITIONS.items()
 }
 ONE = text("""
     SELECT d.id, s.slug AS source, s.label AS source_label, s.integration, d.key, d.received_at, d.method,
@@ -146,7 +147,9 @@ ATTEMPTS = text("""
 """)
 
 
-def list_deliveries(session: Session, source: str = "", state: str = "", query: str = "", before: int | None = None) -> Page:
+def list_deliveries(
+    session: Session, source: str = "", state: str = "", query: str = "", before: int | None = None
+) -> Page:
     """The newest deliveries first. `query` is the id or key of a delivery or of one of its events."""
     wanted = int(query) if query.isdecimal() and query.isascii() and int(query) <= LARGEST_ID else None
     rows = session.execute(
@@ -180,7 +183,9 @@ def get_delivery_view(session: Session, delivery_id: int) -> DeliveryView:
             "body": bytes(row["body"]),
             "body_sha256": bytes(row["body_sha256"]),
         },
-        events=tuple(EventView(**{**e, "error": e["error"] or {}, "warnings": tuple(e["warnings"])}) for e in events),
+        events=tuple(
+            EventView(**{**e, "error": e["error"] or {}, "warnings": tuple(e["warnings"])}) for e in events
+        ),
         attempts=tuple(AttemptLine(**attempt) for attempt in attempts),
     )
 

@@ -160,9 +160,13 @@ def list_version_lines(session: Session, slug: str) -> tuple[VersionLine, ...]:
 
 def get_document(session: Session, slug: str, number: int) -> str:
     """The text of one version. NotFoundError when there is none."""
-    document = session.execute(DOCUMENT, {"slug": slug, "number": min(number, 2**31 - 1)}).scalar_one_or_none()
+    document = session.execute(
+        DOCUMENT, {"slug": slug, "number": min(number, 2**31 - 1)}
+    ).scalar_one_or_none()
     if document is None:
-        raise NotFoundError(f"There is no version {number} of this mapping.", "The versions are listed on its page.")
+        raise NotFoundError(
+            f"There is no version {number} of this mapping.", "The versions are listed on its page."
+        )
     return str(document)
 
 
@@ -174,5 +178,9 @@ def list_event_choices(session: Session, slug: str) -> tuple[EventChoice, ...]:
 
 def find_stored_event(session: Session, slug: str, event_id: int) -> StoredEvent | None:
     """One event of the source; an id of another source's event finds nothing."""
-    row = session.execute(STORED_EVENT, {"slug": slug, "id": max(0, min(event_id, 2**63 - 1))}).mappings().one_or_none()
+    row = (
+        session.execute(STORED_EVENT, {"slug": slug, "id": max(0, min(event_id, 2**63 - 1))})
+        .mappings()
+        .one_or_none()
+    )
     return None if row is None else StoredEvent(**row)
