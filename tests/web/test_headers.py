@@ -119,7 +119,9 @@ def test_errors_are_calm_and_tell_nothing(admin: Person, path: str, status: int)
     answer = admin.get(path)
 
     assert status == answer.status_code
-    assert not any(word in answer.text for word in ("Traceback", "sqlalchemy", "psycopg", "site-packages", "SELECT"))
+    assert not any(
+        word in answer.text for word in ("Traceback", "sqlalchemy", "psycopg", "site-packages", "SELECT")
+    )
 
 
 def test_a_fault_of_our_own_tells_nothing(app: Flask, admin: Person, caplog):
