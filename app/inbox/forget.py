@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 _EVENTS = text(
     "UPDATE events SET content = '{}', enriched = NULL, warnings = '[]', error = NULL WHERE id = ANY(:ids)"
 )
-# A batch holds others too; its bytes go when they are erased or when their time is over.
+# A batch holds others too, so its bytes stay as they came until those others are erased as well.
 _DELIVERIES = text("""
     UPDATE deliveries d SET body = '', headers = '[]', query = '[]'
     WHERE d.id IN (SELECT delivery_id FROM events WHERE id = ANY(:ids))
