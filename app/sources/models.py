@@ -98,3 +98,16 @@ class Rejection(Base):
     count: Mapped[int] = mapped_column(BigInteger, server_default="0")
     last_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     last_body_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class PendingLogin(Base):
+    """An authorization asked of a platform's login page and not answered yet; its state is used once."""
+
+    __tablename__ = "pending_logins"
+
+    state_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)  # of the `state` in the address
+    purpose: Mapped[str] = mapped_column(Text)  # "destination" or "source"
+    slug: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(Timestamp)
