@@ -17,7 +17,8 @@ from integrations.mailchimp.answers import subscriber_hash
 class MirrorWrite:
     """A mirror row as it should stand. None keeps what stands there.
 
-    `merge_fields` are added to the known ones; `tags` are the managed ones that are set.
+    `merge_fields`, `interests` and `marketing_permissions` are added to the known ones, as are the times in
+    `theirs_changed` (ISO text by merge tag; None takes one away); `tags` are the managed ones that are set.
     """
 
     contact_id: int
@@ -34,6 +35,10 @@ class MirrorWrite:
     keeps_error: bool = (
         False  # a reading: why somebody cannot be synced stays true while the status is the same
     )
+    interests: dict[str, bool] = field(default_factory=dict)
+    marketing_permissions: dict[str, bool] = field(default_factory=dict)
+    theirs_changed: dict[str, str | None] = field(default_factory=dict)
+    asked_evidence_id: int | None = None
 
     def as_row(self) -> dict[str, Any]:
         return {
@@ -48,15 +53,20 @@ class MirrorWrite:
             "last_changed": self.last_changed.isoformat() if self.last_changed else None,
             "error": self.trouble.as_dict() if self.trouble else None,
             "sync_state": "failed" if self.is_failed else "ok",
+            "interests": self.interests,
+            "permissions": self.marketing_permissions,
+            "theirs_changed": self.theirs_changed,
+            "asked_evidence_id": self.asked_evidence_id,
         }
 
 
 ROWS = """
     SELECT contact_id, email, hash, status, merge_fields, pushed_hash, remote_contact_id, last_changed, error, sync_state,
+           interests, permissions, theirs_changed, asked_evidence_id,
            CASE WHEN tags IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text(tags)) END AS tags
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(contact_id bigint, email text, hash text, status text,
         merge_fields jsonb, tags jsonb, pushed_hash text, remote_contact_id text, last_changed timestamptz, error jsonb,
-        sync_state text)
+        sync_state text, interests jsonb, permissions jsonb, theirs_changed jsonb, asked_evidence_id bigint)
 """
 # One entry for each status that Mailchimp reports and that was not known; joining by a first push is one of them.
 TELL = text(
@@ -69,10 +79,11 @@ TELL = text(
 )
 WRITE = text(f"""
     INSERT INTO members AS m (audience_id, contact_id, email_address, subscriber_hash, status, merge_fields, tags,
-        pushed_hash, pushed_at, remote_contact_id, last_changed, error, sync_state)
+        pushed_hash, pushed_at, remote_contact_id, last_changed, error, sync_state, interests, marketing_permissions,
+        theirs_changed, asked_evidence_id)
     SELECT :audience_id, contact_id, email, hash, coalesce(status, ''), merge_fields, coalesce(tags, ARRAY[]::text[]),
         coalesce(pushed_hash, ''), CASE WHEN pushed_hash IS NOT NULL THEN now() END, remote_contact_id, last_changed,
-        error, sync_state
+        error, sync_state, interests, permissions, theirs_changed, asked_evidence_id
     FROM ({ROWS}) r ORDER BY contact_id
     ON CONFLICT (audience_id, contact_id) DO UPDATE SET
         email_address = excluded.email_address, subscriber_hash = excluded.subscriber_hash,
@@ -87,6 +98,10 @@ WRITE = text(f"""
             THEN m.error ELSE excluded.error END,
         sync_state = CASE WHEN excluded.contact_id = ANY(CAST(:keep_error AS bigint[])) AND m.status = excluded.status
             THEN m.sync_state ELSE excluded.sync_state END,
+        interests = m.interests || excluded.interests,
+        marketing_permissions = m.marketing_permissions || excluded.marketing_permissions,
+        theirs_changed = jsonb_strip_nulls(m.theirs_changed || excluded.theirs_changed),
+        asked_evidence_id = coalesce(excluded.asked_evidence_id, m.asked_evidence_id),
         updated_at = now()
 """)  # noqa: S608 - constants only
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences import outbox
+from app.audiences.mirror import MirrorWrite, write_members
 from app.audiences.outbox import Postponed, claim_changes, queue_changes, settle_changes
 from app.audiences.retry import BACKOFFS, retry_seconds
 from app.audiences.views import Trouble
@@ -185,3 +186,29 @@ def test_waits_grow_jitter_and_stay_bounded(kind: str) -> None:
 
 def test_an_unknown_outcome_is_not_asked_again_for_thirty_seconds() -> None:
     assert retry_seconds("unknown_outcome", 0, 0.0) >= 30
+
+
+def test_the_mirror_adds_what_is_written_and_keeps_the_rest(
+    office: Any, sessions: sessionmaker[Session]
+) -> None:
+    contact_id = office.add("ada@house.test")
+    first = MirrorWrite(
+        contact_id,
+        "ada@house.test",
+        interests={"a1": True},
+        marketing_permissions={"p1": True},
+        theirs_changed={"FNAME": "2026-11-01T00:00:00+00:00", "LNAME": "2026-11-02T00:00:00+00:00"},
+        asked_evidence_id=7,
+    )
+    second = MirrorWrite(
+        contact_id, "ada@house.test", interests={"b2": False}, theirs_changed={"FNAME": None}
+    )
+
+    for write in (first, second):
+        with transaction(sessions) as session:
+            write_members(session, office.audience_id, [write])
+
+    row = office.mirror(contact_id)
+    assert row.interests == {"a1": True, "b2": False}
+    assert (row.marketing_permissions, row.asked_evidence_id) == ({"p1": True}, 7)
+    assert row.theirs_changed == {"LNAME": "2026-11-02T00:00:00+00:00"}
