@@ -33,7 +33,7 @@ def kept_query(request: RawRequest) -> list[tuple[str, str]]:
 def to_delivery(source: LoadedSource, request: RawRequest) -> NewDelivery:
     """The row for the inbox."""
     assert request.received_at is not None
-    body = source.source.stored_body(request)
+    body = source.source.stored_body(request, source.config)
     content_type = next((value for name, value in request.headers if name == "content-type"), "")
     return NewDelivery(
         source_id=source.id,

@@ -6,9 +6,12 @@ from datetime import datetime
 from typing import ClassVar
 
 from integrations.kit.contract import (
+    BackfillPage,
     Client,
     DeliveryKey,
     Event,
+    Health,
+    OAuthApp,
     RawRequest,
     Reply,
     Setting,
@@ -35,6 +38,9 @@ class BaseSource(ABC):
     api_base_setting: str = ""
     # (error code, subcode or None for any) in the API's answer -> outcome of `EnrichError`.
     api_error_outcomes: Mapping[tuple[int, int | None], str] = {}
+    is_thin: bool = False
+    can_backfill: bool = False
+    oauth: OAuthApp | None = None
 
     def challenge(self, request: RawRequest, config: SourceConfig) -> Reply | None:  # noqa: ARG002
         """No handshake."""
@@ -63,7 +69,7 @@ class BaseSource(ABC):
         """The same bytes are the same delivery, for ever."""
         return DeliveryKey(digest_of_bytes(request.body))
 
-    def stored_body(self, request: RawRequest) -> bytes:
+    def stored_body(self, request: RawRequest, config: SourceConfig) -> bytes:  # noqa: ARG002
         """The body as it came."""
         return request.body
 
@@ -78,6 +84,14 @@ class BaseSource(ABC):
     def enrich(self, event: Event, config: SourceConfig, client: Client) -> Event:  # noqa: ARG002
         """The event as it is: it came whole."""
         return event
+
+    def backfill(self, config: SourceConfig, since: datetime, cursor: str, client: Client) -> BackfillPage:  # noqa: ARG002
+        """Nothing: the platform keeps nothing that could be asked for again."""
+        return BackfillPage()
+
+    def health(self, config: SourceConfig, client: Client) -> Health:  # noqa: ARG002
+        """Unknown: nobody can be asked; the silence alarm watches all the same."""
+        return Health()
 
     def list_config_problems(self, config: SourceConfig) -> tuple[str, ...]:
         """Sentences about what is missing or wrong in the configuration; empty when deliveries can come in."""

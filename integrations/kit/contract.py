@@ -7,7 +7,7 @@ network, and they do it through the host-pinned client they are handed.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,25 @@ class DeliveryKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What somebody said: it becomes a timeline entry of whoever said it. `id` is the platform's, unique in the source.
+
+    `change`: deleted = the platform took it away, and so do we, wherever its text is kept. The text of a private one
+    reaches an event only where the source's switch `keeps_private_text` is on (`kit.messages`).
+    """
+
+    id: str
+    kind: Literal["comment", "mention", "direct_message", "review", "post", "reaction"]
+    text: str = ""
+    is_private: bool = False
+    change: Literal["said", "edited", "deleted"] = "said"
+    url: str = ""
+    thread_id: str = ""  # the post or conversation it belongs to
+    rating: int | None = None  # of a review, 1 to 5
+    influence: float | None = None  # of whoever said it: followers, or the platform's own score
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened. `key` is unique per source for ever, however events are grouped in deliveries."""
 
@@ -102,6 +121,7 @@ class Event:
     account: str = ""  # page, app, list or environment: the scope of platform ids
     needs_enrich: bool = False
     is_erasure: bool = False  # the platform deleted it: what we hold of it must go
+    message: Message | None = None  # where somebody said something
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +148,43 @@ class Unreadable(Exception):  # noqa: N818 -- names what is true of the body
         self.reason, self.hint, self.path, self.value = reason, hint, path, value[:80]
 
 
+@dataclass(frozen=True, slots=True)
+class BackfillPage:
+    """A page of what a platform kept for us, each as the webhook would have brought it.
+
+    `bodies` go through the same inbox as deliveries, so that `split`, replay and the keys of events are the same.
+    `cursor` asks for the next page; "" after the last one.
+    """
+
+    bodies: tuple[bytes, ...] = ()
+    cursor: str = ""
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the platform still sends to us, as its API says. state "unknown" where nobody can be asked."""
+
+    state: Literal["alive", "dead", "unknown"] = "unknown"
+    reason: str = ""  # without personal data
+    hint: str = ""  # the next step
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthApp:
+    """How a platform hands out tokens (RFC 6749, authorization code). All hosts are https.
+
+    The client's id and secret are the source's setting `client_id` and secret `client_secret`; the tokens are kept as the
+    secrets `access_token` and `refresh_token`, and renewed before they expire.
+    """
+
+    authorize_url: str  # https://host/path
+    token_url: str
+    scopes: tuple[str, ...] = ()
+    is_basic: bool = False  # the client proves itself by HTTP Basic, not in the form
+    token_base_setting: str = ""  # the setting that names a stand-in for the token host on this machine
+
+
 class EnrichError(Exception):
     """A platform's API did not give what was asked. `outcome` decides what becomes of the event.
 
@@ -149,6 +206,9 @@ class Client(Protocol):
     def get_json(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         """GET on the pinned host; the parsed JSON, or EnrichError by kind of failure."""
 
+    def post_json(self, path: str, body: Any, headers: Mapping[str, str]) -> Any:
+        """POST JSON to the pinned host, for searches; the parsed JSON, or EnrichError by kind of failure."""
+
 
 class Source(Protocol):
     """What a folder's `source.py` offers as `source`. Use `kit.base.BaseSource` for the defaults."""
@@ -163,6 +223,9 @@ class Source(Protocol):
     api_error_outcomes: Mapping[
         tuple[int, int | None], str
     ]  # (error code, subcode) -> outcome of EnrichError
+    is_thin: bool  # deliveries carry ids only, or can be lost: `health` and `backfill` are written
+    can_backfill: bool
+    oauth: OAuthApp | None  # where the platform hands out tokens by a login page
 
     def challenge(self, request: RawRequest, config: SourceConfig) -> Reply | None:
         """Answer a handshake from configuration alone; None when the request is none."""
@@ -173,8 +236,10 @@ class Source(Protocol):
     def delivery_key(self, request: RawRequest, config: SourceConfig) -> DeliveryKey:
         """What makes this request a repeat of another. Never raises."""
 
-    def stored_body(self, request: RawRequest) -> bytes:
-        """The bytes to keep: the body, less a shared secret that a platform puts inside it."""
+    def stored_body(self, request: RawRequest, config: SourceConfig) -> bytes:
+        """The bytes to keep: the body, less a shared secret that a platform puts inside it, less private text unless
+        the source keeps it. Never raises; what cannot be read is kept as it came.
+        """
 
     def reply(self, request: RawRequest, config: SourceConfig) -> Reply:
         """What to answer once the delivery is stored (duplicates get the same)."""
@@ -184,3 +249,9 @@ class Source(Protocol):
 
     def enrich(self, event: Event, config: SourceConfig, client: Client) -> Event:
         """The event with its content fetched, or EnrichError."""
+
+    def backfill(self, config: SourceConfig, since: datetime, cursor: str, client: Client) -> BackfillPage:
+        """One page of what the platform kept since then ("" = the first), or EnrichError."""
+
+    def health(self, config: SourceConfig, client: Client) -> Health:
+        """Whether the platform still sends to us, or EnrichError."""

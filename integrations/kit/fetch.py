@@ -21,7 +21,7 @@ from integrations.kit.dial import (
     look_up,
     look_up_within,
 )
-from integrations.kit.strict_json import load_json
+from integrations.kit.strict_json import dump_json, load_json
 
 TOTAL_SECONDS = 10.0
 MAX_BYTES = 5 * 1024 * 1024
@@ -68,6 +68,13 @@ def client_for(source: Source, config: SourceConfig) -> Client:
         return RefusingClient(error)
 
 
+def make_client_at(url: str, base_url_override: str = "") -> tuple["HostClient", str]:
+    """A client for the host of `url` (https), or its stand-in on this machine, and the path to ask."""
+    parts = urlsplit(url)
+    client = make_client(parts.netloc, base_url_override)
+    return client, parts.path
+
+
 class RefusingClient:
     """What a source gets whose configuration leads nowhere: the same refusal for every question."""
 
@@ -78,10 +85,14 @@ class RefusingClient:
         """The refusal, made anew so that no trace of an earlier one hangs on it."""
         raise EnrichError(self._refusal.outcome, self._refusal.reason, self._refusal.hint)
 
+    def post_json(self, path: str, body: Any, headers: Mapping[str, str]) -> Any:  # noqa: ARG002
+        """The same."""
+        raise EnrichError(self._refusal.outcome, self._refusal.reason, self._refusal.hint)
+
 
 def make_client(
     host: str, base_url_override: str = "", *, error_outcomes: ErrorOutcomes | None = None
-) -> Client:
+) -> "HostClient":
     """A client for https://<host>, or for a stand-in on this machine (http on a loopback address, nothing else)."""
     if not is_stand_in(base_url_override):
         raise EnrichError(
@@ -101,7 +112,7 @@ def is_stand_in(base_url: str) -> bool:
 
 
 class HostClient:
-    """GET on one host; whatever goes wrong is an EnrichError with a fixed text, never with a token or an address."""
+    """GET and POST on one host; whatever goes wrong is an EnrichError with a fixed text, never with a token or an address."""
 
     def __init__(
         self,
@@ -123,6 +134,18 @@ class HostClient:
 
     def get_json(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         """GET `path` on the pinned host; the parsed JSON, or EnrichError by kind of failure."""
+        return self._ask("GET", path, headers, params=dict(query))
+
+    def post_json(self, path: str, body: Any, headers: Mapping[str, str]) -> Any:
+        """POST `body` as JSON to `path` on the pinned host; the parsed JSON, or EnrichError by kind of failure."""
+        written = {"Content-Type": "application/json", **headers}
+        return self._ask("POST", path, written, data=dump_json(body))
+
+    def post_form(self, path: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        """POST a form to `path` on the pinned host, as token endpoints want it; the parsed JSON, or EnrichError."""
+        return self._ask("POST", path, headers, data=dict(form))
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str], **parts: Any) -> Any:
         if not _PATH.fullmatch(path) or ".." in path:
             raise EnrichError("invalid", "the path to fetch is not a plain path", _HINTS["invalid"])
         deadline = Deadline(self._total_seconds)
@@ -130,13 +153,14 @@ class HostClient:
             _named_failures(self._host, deadline),
             deadline.enforced(),
             self._session(deadline) as session,
-            session.get(
+            session.request(
+                method,
                 self._base_url + path,
-                params=dict(query),
                 headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
                 allow_redirects=False,
                 stream=True,
                 timeout=deadline.seconds_left(),
+                **parts,
             ) as response,
         ):
             body = _read(response, deadline)

@@ -7,15 +7,17 @@ of it; integrations/README.md describes both.
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from integrations.kit.base import BaseSource
 from integrations.kit.contract import (
     EnrichError,
     Event,
+    Message,
     RawRequest,
     Reply,
     SourceConfig,
@@ -23,6 +25,8 @@ from integrations.kit.contract import (
 )
 from integrations.kit.registry import fixtures_folder, get_source
 from integrations.kit.times import find_time
+
+MAX_PAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,11 @@ class Case:
     now: datetime
     is_signed: bool
     expect: Mapping[str, Any]
-    answers: Mapping[str, Any] | None = None  # path -> what the platform's API says, for enrich
+    answers: Mapping[str, Any] | None = (
+        None  # path -> what the platform's API says, for enrich, backfill, health
+    )
+    backfill_since: datetime | None = None  # ask the platform for what it kept
+    asks_health: bool = False
 
     @property
     def source(self) -> BaseSource:
@@ -45,14 +53,25 @@ class Case:
 
 
 class ScriptedClient:
-    """A platform's API that says what the fixture says; `{"fails": outcome}` is an EnrichError."""
+    """A platform's API that says what the fixture says; `{"fails": outcome}` is an EnrichError.
+
+    An answer is written for a path, or for `<path>?<query, by name>` where the query matters.
+    """
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         self._answers = answers
 
     def get_json(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:  # noqa: ARG002
-        """The answer written for the path; without one the object is gone."""
-        answer = self._answers.get(path, {"fails": "gone"})
+        """The answer written for the path and query, or the path; without one the object is gone."""
+        return self._answer(f"{path}?{urlencode(sorted(query.items()))}", path)
+
+    def post_json(self, path: str, body: Any, headers: Mapping[str, str]) -> Any:  # noqa: ARG002
+        """The answer written for `POST <path>`."""
+        return self._answer(f"POST {path}")
+
+    def _answer(self, *names: str) -> Any:
+        found = (self._answers[name] for name in names if name in self._answers)
+        answer = next(found, {"fails": "gone"})
         if isinstance(answer, dict) and "fails" in answer:
             raise EnrichError(answer["fails"], "scripted")
         return answer
@@ -94,6 +113,8 @@ def read_case(integration: str, path: Path) -> Case:
         bool(given.get("sign")),
         expect,
         given.get("answers"),
+        find_time(given.get("backfill_since")),
+        bool(given.get("asks_health")),
     )
 
 
@@ -185,8 +206,14 @@ def event_as_json(event: Event) -> dict[str, Any]:
         "account": event.account,
         "needs_enrich": event.needs_enrich,
         "is_erasure": event.is_erasure,
+        "message": message_as_json(event.message) if event.message else None,
     }
     return {name: value for name, value in made.items() if value or name in ("key", "kind", "content")}
+
+
+def message_as_json(message: Message) -> dict[str, Any]:
+    """A message as it stands in a fixture; what is empty is left out."""
+    return {name: value for name, value in asdict(message).items() if value not in ("", None)}
 
 
 def enrich_all(case: Case, events: tuple[Event, ...]) -> list[Event | EnrichError]:
@@ -215,6 +242,40 @@ def _reading(case: Case) -> dict[str, Any]:
             {"fails": each.outcome} if isinstance(each, EnrichError) else event_as_json(each)
             for each in enrich_all(case, split.events)
         ]
+    return made | _asked(case)
+
+
+def _asked(case: Case) -> dict[str, Any]:
+    """What the platform's API says when it is asked for what it kept, and whether it still sends."""
+    client = ScriptedClient(case.answers or {})
+    made: dict[str, Any] = {}
+    if case.backfill_since is not None:
+        made["backfilled"] = _backfilled(case, client, case.backfill_since)
+    if case.asks_health:
+        try:
+            made["health"] = case.source.health(case.config, client).state
+        except EnrichError as error:
+            made["health"] = {"fails": error.outcome}
+    return made
+
+
+def _backfilled(case: Case, client: ScriptedClient, since: datetime) -> list[dict[str, Any]] | dict[str, Any]:
+    """The events behind every page, as the inbox splits them."""
+    made: list[dict[str, Any]] = []
+    cursor = ""
+    for _ in range(MAX_PAGES):
+        try:
+            page = case.source.backfill(case.config, since, cursor, client)
+        except EnrichError as error:
+            return {"fails": error.outcome}
+        for body in page.bodies:
+            bare = replace(
+                case.request, method="POST", headers=(("content-type", page.content_type),), body=body
+            )
+            made += [event_as_json(event) for event in case.source.split(bare, case.config).events]
+        cursor = page.cursor
+        if not cursor:
+            break
     return made
 
 
@@ -223,7 +284,7 @@ def _request(given: Mapping[str, Any], folder: Path, now: datetime) -> RawReques
     query = tuple(given.get("query", {}).items())
     return RawRequest(
         method=given.get("method", "POST"),
-        url="https://muster.example/hooks/fixture",
+        url=given.get("url", "https://muster.example/hooks/fixture"),
         headers=headers,
         body=_body(given, folder),
         query=query,

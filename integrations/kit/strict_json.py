@@ -38,6 +38,11 @@ def load_json(body: bytes) -> Any:
     return _safe(value) if _UNSAFE_ESCAPE.search(body) else value
 
 
+def dump_json(value: Any) -> bytes:
+    """A parsed document as bytes again, in the least room."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def safe_text(text: str) -> str:
     """The text with U+0000 and lone surrogates replaced by U+FFFD, the character that says "something was here"."""
     return _UNSAFE.sub("\ufffd", text)

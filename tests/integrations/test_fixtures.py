@@ -108,7 +108,7 @@ def test_a_repeat_has_the_same_delivery_key_and_the_same_events(case: Case) -> N
 @pytest.mark.parametrize("case", SIGNED, ids=_id)
 def test_what_is_stored_is_enough_to_split_again(case: Case) -> None:
     kept = tuple((name, value) for name, value in case.request.headers if name in case.source.stored_headers)
-    body = case.source.stored_body(case.request)
+    body = case.source.stored_body(case.request, case.config)
     stored = replace(case.request, headers=kept, body=body, query=(), url_key="", url="")
 
     assert reading_of(replace(case, request=stored)) == reading_of(case)
