@@ -1,17 +1,217 @@
-"""Run rows: one push or pull over an audience, with counts and how it ended."""
+"""Runs as their worker sees them: one row with counts, progress and grouped errors, and what an admin asks of it.
 
-from collections.abc import Callable, Mapping
+Progress is written at most once a second. Any number of workers may share the row of one push: everything is added.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.audiences.models import Audience, SyncRun
+from app.audiences.models import SyncRun
+from app.audiences.views import Trouble
 from app.core.db import transaction
 from app.core.errors import MusterError
 from integrations.mailchimp.problems import MailchimpProblem
+
+Wish = Literal["", "pause", "cancel"]
+
+WRITE_SECONDS = 1.0
+FOLD_SECONDS = 60.0  # a push that follows another so soon continues its row
+DEAD_SECONDS = 60.0  # a running one without a beat for so long has lost its worker
+SHOWN_PEOPLE, SHOWN_ERRORS = 5, 50
+
+# A push may go on in a row that another worker writes to, or that ended a moment ago.
+FOLD = text("""
+    SELECT id FROM sync_runs WHERE audience_id = :audience_id AND kind = :kind
+      AND ((state = 'running' AND beat_at > now() - make_interval(secs => :dead))
+        OR (state = 'done' AND finished_at > now() - make_interval(secs => :fold)))
+    ORDER BY id DESC LIMIT 1
+""")
+WAITING = text("SELECT count(*) FROM changes WHERE audience_id = :audience_id AND parked_at IS NULL")
+
+MORE = text("UPDATE sync_runs SET total_count = done_count + :waiting WHERE id = :id")
+# Of the bulk lane, and only people who stand by their consent: everybody else's change is still needed.
+DROP = text("""
+    DELETE FROM changes c USING audiences a
+    WHERE a.id = :audience_id AND c.audience_id = a.id AND c.lane = 1
+      AND (c.leased_until IS NULL OR c.leased_until <= now())
+      AND EXISTS (SELECT FROM contacts p WHERE p.id = c.contact_id AND p.state = 'active')
+      AND NOT EXISTS (
+        SELECT FROM consents k WHERE k.contact_id = c.contact_id AND k.channel = a.channel
+          AND k.purpose IN (a.purpose, '*') AND k.status = 'withdrawn')
+      AND NOT EXISTS (
+        SELECT FROM identities i JOIN identities j ON j.kind = i.kind AND j.scope = i.scope
+          AND j.match_value = i.match_value AND j.contact_id <> i.contact_id
+        JOIN consents k ON k.contact_id = j.contact_id AND k.channel = a.channel
+          AND k.purpose IN (a.purpose, '*') AND k.status = 'withdrawn'
+        WHERE i.contact_id = c.contact_id AND i.kind = 'email')
+""")
+UNCOUNTED = frozenset({"calls", "is_blocked"})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come, in all of its workers. `total_count` None: nobody knows."""
+
+    done_count: int
+    total_count: int | None
+    call_count: int
+
+
+def group_errors(
+    known: Sequence[Mapping[str, Any]], troubles: Iterable[tuple[int, Trouble]]
+) -> list[dict[str, Any]]:
+    """One entry a reason: {code, reason, hint, count, contact_ids}, with the first five people. The commonest first."""
+    groups = {(one["code"], one["reason"]): dict(one) for one in known}
+    for contact_id, trouble in troubles:
+        empty = {**trouble.as_dict(), "count": 0, "contact_ids": []}
+        group = groups.setdefault((trouble.code, trouble.reason), empty)
+        group["count"] += 1
+        if len(group["contact_ids"]) < SHOWN_PEOPLE and contact_id not in group["contact_ids"]:
+            group["contact_ids"] = [*group["contact_ids"], contact_id]
+    return sorted(groups.values(), key=lambda group: -group["count"])[:SHOWN_ERRORS]
+
+
+class RunWatch:
+    """One run under way. Call `note` often, at least once a second; it is cheap. `close` it in any case.
+
+    A run that makes no call and ends within a second leaves no row, unless it was opened. Use it from one thread.
+    """
+
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        audience_id: int,
+        kind: str,
+        *,
+        actor: str = "muster",
+        is_folding: bool = False,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._sessions, self._audience_id, self._kind, self._actor = sessions, audience_id, kind, actor
+        self._is_folding, self._on_progress = is_folding, on_progress
+        self._written_at = time.monotonic()
+        self._forget()
+        self.run_id: int | None = None
+        self.wish: Wish = ""
+
+    def _forget(self) -> None:
+        self._done = self._calls = 0
+        self._counts: Counter[str] = Counter()
+        self._errors: list[tuple[int, Trouble]] = []
+
+    def open(self, total_count: int | None = None) -> int:
+        """Make the row now, or go on in the one that may be continued; its id. A push counts what waits by itself."""
+        self._write(total_count=total_count)
+        assert self.run_id is not None  # just written
+        return self.run_id
+
+    def note(
+        self,
+        done: int = 0,
+        calls: int = 0,
+        errors: Iterable[tuple[int, Trouble]] = (),
+        counts: Mapping[str, int] | None = None,
+    ) -> Wish:
+        """Add to what was done; the answer is what an admin asks for: "pause" or "cancel" means take no new work.
+
+        `done` counts people, `calls` requests, `errors` are (contact id, reason), `counts` are numbers by name.
+        """
+        self._done += done
+        self._calls += calls
+        self._counts.update(counts or {})
+        self._errors.extend(errors)
+        if time.monotonic() - self._written_at >= WRITE_SECONDS:
+            self._write()
+        return self.wish
+
+    def close(
+        self,
+        error: Mapping[str, Any] | None = None,
+        *,
+        state: str = "",
+        findings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """The end: failed with `error`, else paused or cancelled where an admin asked for it, else `state` or done."""
+        if self.run_id is None and not self._calls and not state and error is None:
+            return
+        self._write(end=_End(error, state, findings))
+
+    def _write(self, total_count: int | None = None, end: "_End | None" = None) -> None:
+        with transaction(self._sessions) as session:
+            run = self._get_row(session)
+            if total_count is not None:
+                run.total_count = run.done_count + total_count
+            self._add(session, run)
+            self.wish = run.wish  # type: ignore[assignment]  # the column's check knows no other words
+            if end is not None:
+                _end_run(session, run, end)
+            progress = Progress(run.done_count, run.total_count, run.call_count)
+        self._forget()
+        self._written_at = time.monotonic()
+        if self._on_progress is not None:
+            self._on_progress(progress)
+
+    def _get_row(self, session: Session) -> SyncRun:
+        if self.run_id is None:
+            known = {"audience_id": self._audience_id, "kind": self._kind}
+            if self._is_folding:
+                self.run_id = session.scalar(FOLD, {**known, "dead": DEAD_SECONDS, "fold": FOLD_SECONDS})
+            waiting = session.scalar(WAITING, known) if self._kind == "push" else None
+            if self.run_id is None:
+                run = SyncRun(**known, actor=self._actor, total_count=waiting)
+                session.add(run)
+                session.flush()
+                self.run_id = run.id
+            elif waiting is not None:
+                session.execute(MORE, {"id": self.run_id, "waiting": waiting})
+        return session.execute(
+            select(SyncRun).where(SyncRun.id == self.run_id).with_for_update()
+        ).scalar_one()
+
+    def _add(self, session: Session, run: SyncRun) -> None:
+        run.done_count += self._done
+        run.call_count += self._calls
+        if run.total_count is not None:
+            run.total_count = max(run.total_count, run.done_count)
+        if self._counts:
+            run.counts = dict(Counter(run.counts) + self._counts)
+        if self._errors:
+            run.errors = group_errors(run.errors, self._errors)
+        run.beat_at = session.scalar(select(func.clock_timestamp()))
+        if run.state == "done":  # another worker of the same push had ended it
+            run.state, run.finished_at = "running", None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    error: Mapping[str, Any] | None
+    state: str
+    findings: Mapping[str, Any] | None
+
+
+def _end_run(session: Session, run: SyncRun, end: _End) -> None:
+    asked = {"pause": "paused", "cancel": "cancelled"}.get(run.wish)
+    if run.state == "running":
+        run.state = "failed" if end.error else asked or end.state or "done"
+    run.error = dict(end.error) if end.error else run.error
+    if end.findings is not None:
+        run.findings = dict(end.findings)
+    if run.state not in {"waiting", "paused"}:
+        run.finished_at = run.beat_at
+    if asked == "cancelled":
+        drop_bulk_changes(session, run.audience_id)
+
+
+def drop_bulk_changes(session: Session, audience_id: int) -> int:
+    """Forget what a bulk run had queued; how many. Nobody who opted out or was erased is forgotten, nor a live change."""
+    return int(getattr(session.execute(DROP, {"audience_id": audience_id}), "rowcount", 0))
 
 
 class Counts(Protocol):
@@ -24,67 +224,33 @@ class Counts(Protocol):
 Result = TypeVar("Result", bound=Counts)
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
-    """A run as shown."""
+@contextmanager
+def watched(watch: RunWatch) -> Iterator[RunWatch]:
+    """Close the watch at the end: failed with the reason when an error goes through, which is raised on."""
+    try:
+        yield watch
+    except BaseException as error:
+        watch.close(explain(error))
+        raise
+    watch.close()
 
-    run_id: int
-    audience: str
-    kind: str
-    state: str
-    counts: Mapping[str, Any]
-    error: Mapping[str, Any] | None
-    started_at: datetime
-    finished_at: datetime | None
+
+def explain(error: BaseException) -> dict[str, str]:
+    """A run's error for people: {code, reason, hint}; of an unknown one only the kind, for its text may name a person."""
+    hint = getattr(error, "hint", "") or getattr(error, "sentence", "")
+    is_ours = isinstance(error, (MusterError, MailchimpProblem))
+    reason = str(error) if is_ours else f"A fault of Muster's own: {type(error).__name__}."
+    return {"code": getattr(error, "kind", "") or type(error).__name__, "reason": reason, "hint": hint}
 
 
 def run_counted(
     sessions: sessionmaker[Session], audience_id: int, kind: str, work: Callable[[], Result]
 ) -> Result:
     """Do `work` under a run row (kind push or pull); a failure is noted there and raised on."""
-    with transaction(sessions) as session:
-        run = SyncRun(audience_id=audience_id, kind=kind)
-        session.add(run)
-        session.flush()
-        run_id = run.id
-    try:
+    watch = RunWatch(sessions, audience_id, kind)
+    watch.open()
+    with watched(watch):
         result = work()
-    except (MusterError, MailchimpProblem) as problem:
-        hint = getattr(problem, "hint", "") or getattr(problem, "sentence", "")
-        _finish(
-            sessions,
-            run_id,
-            "failed",
-            {},
-            {"code": type(problem).__name__, "reason": str(problem), "hint": hint},
-        )
-        raise
-    _finish(sessions, run_id, "done", result.as_dict(), None)
+        told = result.as_dict()
+        watch.note(calls=told.get("calls", 0), counts={n: c for n, c in told.items() if n not in UNCOUNTED})
     return result
-
-
-def _finish(
-    sessions: sessionmaker[Session],
-    run_id: int,
-    state: str,
-    counts: Mapping[str, Any],
-    error: Mapping[str, Any] | None,
-) -> None:
-    with transaction(sessions) as session:
-        session.execute(
-            update(SyncRun)
-            .where(SyncRun.id == run_id)
-            .values(state=state, counts=dict(counts), error=error, finished_at=func.now())
-        )
-
-
-def list_runs(session: Session, audience_id: int | None = None, limit: int = 20) -> list[RunView]:
-    """The latest runs, newest first."""
-    query = select(SyncRun, Audience.slug).join(Audience, Audience.id == SyncRun.audience_id)
-    if audience_id is not None:
-        query = query.where(SyncRun.audience_id == audience_id)
-    rows = session.execute(query.order_by(SyncRun.id.desc()).limit(limit))
-    return [
-        RunView(run.id, slug, run.kind, run.state, run.counts, run.error, run.started_at, run.finished_at)
-        for run, slug in rows
-    ]

@@ -25,7 +25,8 @@ from app.audiences.models import Audience, Destination
 from app.audiences.outbox import queue_audience
 from app.audiences.pull import pull_audience
 from app.audiences.push import push_audience
-from app.audiences.runs import list_runs, run_counted
+from app.audiences.run_views import list_runs
+from app.audiences.runs import run_counted
 from app.audiences.show import describe_audience, summarise_audience
 from app.cli.kit import LIMIT, emit, json_option, open_runtime, parse_pairs, print_table, shown_status
 from app.cli.slugs import complete_audience
