@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -155,7 +156,7 @@ class TimelineEntry(Base):
     id: Mapped[int] = mapped_column(BigInteger, IdentityColumn(), primary_key=True)
     contact_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("contacts.id"))
     occurred_at: Mapped[datetime] = mapped_column(Timestamp)
-    kind: Mapped[str] = mapped_column(Text)  # event, consent, member, merge, unmerge, edit
+    kind: Mapped[str] = mapped_column(Text)  # event, message, consent, member, merge, unmerge, edit
     summary: Mapped[str] = mapped_column(Text)
     detail: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     is_private: Mapped[bool] = mapped_column(server_default="false")
@@ -208,3 +209,32 @@ class Suppression(Base):
     value_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
+class Message(Base):
+    """What somebody said on a platform: a comment, a mention, a direct message, a review. One row a message."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("source_id", "message_id"),
+        Index("ix_messages_event", "event_id"),
+        Index("ix_messages_contact", "contact_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, IdentityColumn(), primary_key=True)
+    source_id: Mapped[int] = mapped_column(BigInteger)
+    message_id: Mapped[str] = mapped_column(Text)  # the platform's
+    event_id: Mapped[int | None] = mapped_column(BigInteger)  # that said it first
+    contact_id: Mapped[int | None] = mapped_column(BigInteger)  # NULL: nobody we could know
+    kind: Mapped[str] = mapped_column(Text)  # comment, mention, direct_message, review, post, reaction
+    text: Mapped[str] = mapped_column(
+        Text, server_default=""
+    )  # "" where it is private and not kept, or deleted
+    is_private: Mapped[bool] = mapped_column(server_default="false")
+    url: Mapped[str] = mapped_column(Text, server_default="")
+    thread_id: Mapped[str] = mapped_column(Text, server_default="")
+    rating: Mapped[int | None] = mapped_column(SmallInteger)
+    influence: Mapped[float | None] = mapped_column(Double)
+    said_at: Mapped[datetime] = mapped_column(Timestamp)
+    worded_at: Mapped[datetime] = mapped_column(Timestamp)  # when the text that stands was written
+    deleted_at: Mapped[datetime | None] = mapped_column(Timestamp)

@@ -48,6 +48,9 @@ class Source(Base):
     mapping_version_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("mapping_versions.id", use_alter=True)
     )
+    # {state: alive|dead|unknown, reason, hint, checked_at, silent_since}: as last looked at
+    health: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    backfilled_until: Mapped[datetime | None] = mapped_column(Timestamp)
     revision: Mapped[int] = mapped_column(BigInteger, server_default=text("nextval('source_revisions')"))
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())

@@ -1,4 +1,4 @@
-"""Audiences in depth: approval, pause, guard, interests, permissions, reviews, runs with progress, logins that are pending."""
+"""Audiences in depth (approval, guard, interests, reviews, runs with progress), messages, health of sources, pending logins."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,6 +21,28 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("state_hash", name=op.f("pk_pending_logins")),
     )
+    op.create_table(
+        "messages",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("source_id", sa.BigInteger(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.BigInteger(), nullable=True),
+        sa.Column("contact_id", sa.BigInteger(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), server_default="", nullable=False),
+        sa.Column("is_private", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("url", sa.Text(), server_default="", nullable=False),
+        sa.Column("thread_id", sa.Text(), server_default="", nullable=False),
+        sa.Column("rating", sa.SmallInteger(), nullable=True),
+        sa.Column("influence", sa.Double(), nullable=True),
+        sa.Column("said_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("worded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
+        sa.UniqueConstraint("source_id", "message_id", name=op.f("uq_messages_source_id_message_id")),
+    )
+    op.create_index("ix_messages_contact", "messages", ["contact_id"], unique=False)
+    op.create_index("ix_messages_event", "messages", ["event_id"], unique=False)
     op.create_table(
         "field_reviews",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -66,6 +88,10 @@ def upgrade() -> None:
     op.add_column("audiences", sa.Column("paused_code", sa.Text(), nullable=True))
     op.add_column("audiences", sa.Column("paused_reason", sa.Text(), nullable=True))
     op.add_column("audiences", sa.Column("reconciled_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column(
+        "sources", sa.Column("health", postgresql.JSONB(), server_default="{}", nullable=False)
+    )
+    op.add_column("sources", sa.Column("backfilled_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("destinations", sa.Column("login", sa.Text(), server_default="api_key", nullable=False))
     op.add_column(
         "destinations", sa.Column("account", postgresql.JSONB(), server_default="{}", nullable=False)
@@ -144,6 +170,8 @@ def downgrade() -> None:
     op.drop_column("destinations", "paused_code")
     op.drop_column("destinations", "account")
     op.drop_column("destinations", "login")
+    op.drop_column("sources", "backfilled_until")
+    op.drop_column("sources", "health")
     op.drop_column("audiences", "reconciled_at")
     op.drop_column("audiences", "paused_reason")
     op.drop_column("audiences", "paused_code")
@@ -160,4 +188,5 @@ def downgrade() -> None:
         "ix_field_reviews_open", table_name="field_reviews", postgresql_where=sa.text("verdict = ''")
     )
     op.drop_table("field_reviews")
+    op.drop_table("messages")
     op.drop_table("pending_logins")
