@@ -1,89 +1,214 @@
 """Connection slots shared by all processes: leases in Redis, and two of one's own while Redis is away.
 
 Mailchimp counts connections per account over all programs; 8 of its 10 are Muster's. Redis only keeps the peace here:
-losing it loses nothing, because every process then holds itself to two.
+losing it loses nothing, because every process then holds itself to two. A call that finds no slot takes a place in a
+queue at Redis and sleeps at a bell of its own, which the one who gives a slot back rings: nobody polls, and the order
+holds over all processes.
 """
 
-import random
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from integrations.mailchimp.slots import DEFAULT_SLOT_COUNT, LocalSlots, NoFreeSlotError
+from integrations.mailchimp.pace import (
+    BULK_HANDICAP_SECONDS,
+    RECOVERY_SECONDS,
+    Pace,
+    list_steps,
+    slowed,
+)
+from integrations.mailchimp.slots import DEFAULT_SLOT_COUNT, Hold, LocalSlots, NoFreeSlotError
 
 LONELY_SLOT_COUNT = 2  # per process, while Redis does not answer
 SULK_SECONDS = 5.0  # Redis is not asked again for so long after it failed
 REDIS_SECONDS = 0.5
-POLL_SECONDS = (0.005, 0.03)
+NAP_SECONDS = 0.25  # at the bell; then one looks whether a lease ended by itself or the pace recovered
+ABSENT_SECONDS = (
+    1.0  # who waits and was not seen for so long is taken for dead, and comes back by asking again
+)
 
-# KEYS[1] the account's leases; ARGV: limit, lease in milliseconds, token. Redis's own clock decides what has expired.
-TAKE = """
+# KEYS: 1 leases (until when), 2 queue (place), 3 waiting (last seen), 4 steps of the pace. Redis's own clock decides.
+# `free` is how many more calls may go now.
+STATE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
-redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[3])
-redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[2]) + 60000)
-return 1
+local function free(full)
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', '(' .. (now - tonumber(ARGV[2])))) do
+    redis.call('ZREM', KEYS[2], gone)
+    redis.call('ZREM', KEYS[3], gone)
+  end
+  local most = tonumber(full)
+  for count, ends in string.gmatch(redis.call('GET', KEYS[4]) or '', '(%d+):(%d+)') do
+    if tonumber(ends) > now then
+      most = math.min(most, tonumber(count))
+      break
+    end
+  end
+  return most - redis.call('ZCARD', KEYS[1])
+end
 """
+# ARGV: full count, absent ms, token, lease ms, waited ms, handicap ms. Gives the time of the grant, or 0.
+TAKE = (
+    STATE
+    + """
+local token = ARGV[3]
+redis.call('ZADD', KEYS[2], now - tonumber(ARGV[5]) + tonumber(ARGV[6]), token)
+redis.call('ZADD', KEYS[3], now, token)
+if redis.call('ZRANK', KEYS[2], token) >= free(ARGV[1]) then
+  redis.call('PEXPIRE', KEYS[2], 60000)
+  redis.call('PEXPIRE', KEYS[3], 60000)
+  return 0
+end
+redis.call('ZREM', KEYS[2], token)
+redis.call('ZREM', KEYS[3], token)
+redis.call('ZADD', KEYS[1], now + tonumber(ARGV[4]), token)
+redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + 60000)
+return now
+"""
+)
+# ARGV: full count, absent ms, token. Takes the token out of everything and rings for those who may go now.
+LEAVE = (
+    STATE
+    + """
+redis.call('ZREM', KEYS[1], ARGV[3])
+redis.call('ZREM', KEYS[2], ARGV[3])
+redis.call('ZREM', KEYS[3], ARGV[3])
+local count = free(ARGV[1])
+if count <= 0 then return 0 end
+local next_ones = redis.call('ZRANGE', KEYS[2], 0, count - 1)
+for _, token in ipairs(next_ones) do
+  local bell = KEYS[1] .. ':bell:' .. token
+  redis.call('LPUSH', bell, '1')
+  redis.call('PEXPIRE', bell, 2000)
+end
+return #next_ones
+"""
+)
 
 
 class SharedSlots:
     """Slots of one account, leased in Redis. A killed process's lease ends by itself."""
 
-    def __init__(self, redis_url: str, account: str, slot_count: int = DEFAULT_SLOT_COUNT) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        account: str,
+        slot_count: int = DEFAULT_SLOT_COUNT,
+        recovery_seconds: float = RECOVERY_SECONDS,
+    ) -> None:
         self._redis = redis.Redis.from_url(
-            redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+            redis_url,
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+            retry=Retry(NoBackoff(), 0),
         )
-        self._take = self._redis.register_script(TAKE)
-        self._key, self._slot_count = f"muster:slots:{account}", slot_count
-        self._lonely = LocalSlots(LONELY_SLOT_COUNT)
-        self._own = threading.BoundedSemaphore(slot_count)  # threads of this process queue here, not at Redis
+        self._take, self._leave = self._redis.register_script(TAKE), self._redis.register_script(LEAVE)
+        key = f"muster:slots:{account}"
+        self._keys = [key, f"{key}:queue", f"{key}:waiting", f"{key}:pace"]
+        self._slot_count, self._recovery = slot_count, recovery_seconds
+        self._lonely = LocalSlots(min(LONELY_SLOT_COUNT, slot_count), recovery_seconds)
+        self._own = threading.BoundedSemaphore(slot_count * 4)  # bounds the connections to Redis
         self._away_until = 0.0
 
     def close(self) -> None:
         self._redis.close()
 
     @contextmanager
-    def hold(self, wait_seconds: float, hold_seconds: float) -> Iterator[None]:
+    def hold(self, wait_seconds: float, hold_seconds: float, *, is_bulk: bool = False) -> Iterator[Hold]:
         """One slot for one call; NoFreeSlotError when none became free in `wait_seconds`."""
-        until = time.monotonic() + wait_seconds
+        until = time.monotonic() + max(wait_seconds, 0)
         if not self._own.acquire(timeout=max(wait_seconds, 0)):
             raise NoFreeSlotError
         try:
-            token = self._lease(until, hold_seconds)
-            if token is None:
-                with self._lonely.hold(max(until - time.monotonic(), 0), hold_seconds):
-                    yield
+            leased = self._lease(until, hold_seconds, is_bulk=is_bulk)
+            if leased is None:
+                left = until - time.monotonic()
+                with self._lonely.hold(max(left, 0), hold_seconds, is_bulk=is_bulk) as held:
+                    yield held
                 return
+            token, held = leased
             try:
-                yield
+                yield held
             finally:
-                self._give_back(token)
+                self._give_back(token, held)
         finally:
             self._own.release()
 
-    def _lease(self, until: float, hold_seconds: float) -> str | None:
-        """A token, or None while Redis is away."""
-        token = uuid.uuid4().hex
+    def find_slot_count(self) -> int | None:
+        """How many calls the account bears now, or None while Redis is away."""
+        try:
+            now = self._now()
+            steps = _read_steps(self._redis.get(self._keys[3]))
+        except redis.RedisError:
+            return None
+        return next((count for count, ends in steps if ends > now), self._slot_count)
+
+    def _lease(self, until: float, hold_seconds: float, *, is_bulk: bool) -> tuple[str, Hold] | None:
+        """A token with its hold, or None while Redis is away."""
+        token, started = uuid.uuid4().hex, time.monotonic()
+        handicap = int(BULK_HANDICAP_SECONDS * 1000) if is_bulk else 0
         while time.monotonic() >= self._away_until:
+            waited = int((time.monotonic() - started) * 1000)
             try:
-                if self._take(keys=[self._key], args=[self._slot_count, int(hold_seconds * 1000), token]):
-                    return token
+                granted = self._call(self._take, token, int(hold_seconds * 1000), waited, handicap)
+                if granted:
+                    return token, Hold(granted / 1000)
+                left = until - time.monotonic()
+                if left <= 0:
+                    self._call(self._leave, token)  # somebody else may be next
+                    raise NoFreeSlotError
+                self._redis.blpop([f"{self._keys[0]}:bell:{token}"], timeout=min(NAP_SECONDS, left))
             except redis.RedisError:
                 self._away_until = time.monotonic() + SULK_SECONDS
-                return None
-            if time.monotonic() >= until:
-                raise NoFreeSlotError
-            time.sleep(random.uniform(*POLL_SECONDS))  # noqa: S311 - jitter
         return None
 
-    def _give_back(self, token: str) -> None:
+    def _give_back(self, token: str, held: Hold) -> None:
         try:
-            self._redis.zrem(self._key, token)
+            if held.is_throttled:
+                self._slow_down(held.granted_at)
+            self._call(self._leave, token)
         except redis.RedisError:
             self._away_until = time.monotonic() + SULK_SECONDS  # the lease ends by itself
+
+    def _call(self, script: Any, token: str, *more: int) -> int:
+        arguments = [self._slot_count, int(ABSENT_SECONDS * 1000), token, *more]
+        return int(script(keys=self._keys, args=arguments))
+
+    def _slow_down(self, granted_at: float) -> None:
+        """Write the way back after a protest. Two protests at once: the second finds its call older than the first."""
+
+        def rewrite(pipe: Any) -> None:
+            now = self._now()
+            pace = _pace_of(pipe.get(self._keys[3]), self._slot_count, self._recovery)
+            after = slowed(pace, now, granted_at, self._slot_count, self._recovery)
+            steps = list_steps(after, self._slot_count, self._recovery)
+            pipe.multi()
+            if steps and after != pace:
+                text = ",".join(f"{step.count}:{int(step.until * 1000)}" for step in steps)
+                pipe.set(self._keys[3], text, px=max(int((steps[-1].until - now) * 1000), 1))
+
+        self._redis.transaction(rewrite, self._keys[3])
+
+    def _now(self) -> float:
+        seconds, micros = self._redis.time()
+        return float(seconds) + float(micros) / 1_000_000
+
+
+def _read_steps(stored: Any) -> list[tuple[int, float]]:
+    """(count, until) pairs of the stored form; none where nothing is stored."""
+    pairs = (part.split(":") for part in (stored or b"").decode().split(",") if part)
+    return [(int(count), int(ends) / 1000) for count, ends in pairs]
+
+
+def _pace_of(stored: Any, full: int, recovery: float) -> Pace:
+    """The pace that the stored steps came from."""
+    steps = _read_steps(stored)
+    return Pace(steps[0][0], steps[0][1] - recovery) if steps else Pace(full)

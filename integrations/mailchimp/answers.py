@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from integrations.mailchimp.problems import Classification, classify_batch_error
+from integrations.mailchimp.reading import WireBatch, WireMember, WirePage, wire_member
 
 
 def subscriber_hash(email: str) -> str:
@@ -22,7 +23,8 @@ class MemberState:
     """One member of an audience as Mailchimp last said.
 
     `member_hash` is Mailchimp's `id` (it changes with the address), `contact_id` stays; the answers of a batch
-    lack contact_id, source and full_name. `tags` are the first 50 of `tag_count`.
+    lack contact_id, source and full_name. `tags` are the first 50 of `tag_count`. `marketing_permissions` says of
+    each permission's id whether it is given; empty where the audience has none.
     """
 
     member_hash: str
@@ -40,6 +42,7 @@ class MemberState:
     is_vip: bool = False
     merge_fields: Mapping[str, Any] = field(default_factory=dict)
     interests: Mapping[str, bool] = field(default_factory=dict)
+    marketing_permissions: Mapping[str, bool] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     tag_count: int = 0
     opted_in_at: datetime | None = None
@@ -150,33 +153,45 @@ def read_time(text: Any) -> datetime | None:
 
 
 def read_member(body: Mapping[str, Any]) -> MemberState:
-    tags = tuple(str(tag.get("name", "")) for tag in body.get("tags") or ())
+    """From a parsed answer."""
+    return member_state(wire_member(body))
+
+
+def member_state(wire: WireMember) -> MemberState:
+    tags = tuple([str(tag.get("name", "")) for tag in wire.tags or ()])
     return MemberState(
-        member_hash=str(body.get("id") or ""),
-        email=str(body.get("email_address") or ""),
-        status=str(body.get("status") or ""),
-        unique_email_id=str(body.get("unique_email_id") or ""),
-        contact_id=str(body.get("contact_id") or ""),
-        web_id=body.get("web_id"),
-        full_name=str(body.get("full_name") or ""),
-        unsubscribe_reason=str(body.get("unsubscribe_reason") or ""),
-        email_type=str(body.get("email_type") or ""),
-        language=str(body.get("language") or ""),
-        source=str(body.get("source") or ""),
-        list_id=str(body.get("list_id") or ""),
-        is_vip=bool(body.get("vip")),
-        merge_fields=dict(body.get("merge_fields") or {}),
-        interests=dict(body.get("interests") or {}),
+        member_hash=str(wire.id or ""),
+        email=str(wire.email_address or ""),
+        status=str(wire.status or ""),
+        unique_email_id=str(wire.unique_email_id or ""),
+        contact_id=str(wire.contact_id or ""),
+        web_id=wire.web_id,
+        full_name=str(wire.full_name or ""),
+        unsubscribe_reason=str(wire.unsubscribe_reason or ""),
+        email_type=str(wire.email_type or ""),
+        language=str(wire.language or ""),
+        source=str(wire.source or ""),
+        list_id=str(wire.list_id or ""),
+        is_vip=bool(wire.vip),
+        merge_fields=wire.merge_fields or {},
+        interests=wire.interests or {},
+        marketing_permissions=_permissions(wire.marketing_permissions) if wire.marketing_permissions else {},
         tags=tags,
-        tag_count=int(body.get("tags_count") or len(tags)),
-        opted_in_at=read_time(body.get("timestamp_opt")),
-        signed_up_at=read_time(body.get("timestamp_signup")),
-        changed_at=read_time(body.get("last_changed")),
+        tag_count=int(wire.tags_count or len(tags)),
+        opted_in_at=read_time(wire.timestamp_opt),
+        signed_up_at=read_time(wire.timestamp_signup),
+        changed_at=read_time(wire.last_changed),
     )
 
 
-def read_batch(body: Mapping[str, Any]) -> BatchOutcome:
-    members = [read_member(one) for key in ("new_members", "updated_members") for one in body.get(key) or ()]
+def _permissions(entries: Any) -> dict[str, bool]:
+    return {str(one.get("marketing_permission_id") or ""): bool(one.get("enabled")) for one in entries}
+
+
+def read_batch(wire: WireBatch) -> BatchOutcome:
+    members = tuple(
+        [member_state(one) for found in (wire.new_members, wire.updated_members) for one in found]
+    )
     errors = tuple(
         BatchError(
             email=str(one.get("email_address") or ""),
@@ -185,11 +200,13 @@ def read_batch(body: Mapping[str, Any]) -> BatchOutcome:
             field=str(one.get("field") or ""),
             field_message=str(one.get("field_message") or ""),
         )
-        for one in body.get("errors") or ()
+        for one in wire.errors
     )
-    return BatchOutcome(
-        tuple(members), errors, int(body.get("total_created") or 0), int(body.get("total_updated") or 0)
-    )
+    return BatchOutcome(members, errors, wire.total_created, wire.total_updated)
+
+
+def read_page(wire: WirePage) -> MemberPage:
+    return MemberPage(tuple([member_state(one) for one in wire.members]), wire.total_items)
 
 
 def read_merge_field(body: Mapping[str, Any]) -> MergeField:

@@ -16,6 +16,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 from urllib3.util.retry import Retry
 
+LEAST_SECONDS = 0.001  # zero would mean a socket that does not wait at all
+CONNECT_RETRY_SECONDS = 0.2
+
 
 class Deadline(threading.local):
     """When this thread's current call must be over, by the monotonic clock."""
@@ -52,6 +55,18 @@ class _BoundedRead(io.RawIOBase):
         super().close()
 
 
+def _bound(connection: HTTPConnection, deadline: Deadline) -> None:
+    """Give connecting (each try of it) and sending only the time that is left.
+
+    A pooled socket still has the time-out of the last read of the call before, which may have been a few milliseconds.
+    """
+    left = max(deadline.left(), LEAST_SECONDS)
+    allowed = connection.timeout
+    connection.timeout = min(allowed, left) if isinstance(allowed, (int, float)) else left
+    if connection.sock is not None:
+        connection.sock.settimeout(left)
+
+
 def bounded_adapter(deadline: Deadline, pool_size: int, connect_retry_count: int = 2) -> HTTPAdapter:
     """An adapter for requests: pooled, retrying only to connect, reading only until the deadline."""
 
@@ -64,8 +79,24 @@ def bounded_adapter(deadline: Deadline, pool_size: int, connect_retry_count: int
     class PlainConnection(HTTPConnection):
         response_class = BoundedAnswer
 
+        def _new_conn(self) -> socket.socket:
+            _bound(self, deadline)
+            return super()._new_conn()
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            _bound(self, deadline)
+            super().request(*args, **kwargs)
+
     class SecureConnection(HTTPSConnection):
         response_class = BoundedAnswer
+
+        def _new_conn(self) -> socket.socket:
+            _bound(self, deadline)
+            return super()._new_conn()
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            _bound(self, deadline)
+            super().request(*args, **kwargs)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = PlainConnection
@@ -81,6 +112,12 @@ def bounded_adapter(deadline: Deadline, pool_size: int, connect_retry_count: int
             self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
 
     retry = Retry(
-        total=None, connect=connect_retry_count, read=0, redirect=0, status=0, other=0, backoff_factor=0.2
+        total=None,
+        connect=connect_retry_count,
+        read=0,
+        redirect=0,
+        status=0,
+        other=0,
+        backoff_factor=CONNECT_RETRY_SECONDS,
     )
     return BoundedAdapter(pool_connections=2, pool_maxsize=pool_size, max_retries=retry)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -31,6 +31,32 @@ CONNECT_SECONDS = 5.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # a page of 1,000 members with links is about 3.3 MB
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 NO_CONTENT = 204
+PROTESTS = frozenset({403, 429})  # a 403 only without JSON: the error table knows
+Login = Literal["api_key", "oauth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a call is allowed, handed through the SDK in its `_request_timeout`.
+
+    `seconds` for the whole call; bulk calls let interactive ones go first; `read` turns the bytes of a success into
+    what the caller wants, and raises ValueError where they are not that.
+    """
+
+    seconds: float
+    is_bulk: bool = False
+    read: Callable[[bytes], Any] | None = None
+
+
+class _Bearer(requests.auth.AuthBase):
+    """How an OAuth token is shown (an API key goes as the password of Basic)."""
+
+    def __init__(self, token: str) -> None:
+        self._header = f"Bearer {token}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +93,7 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         slots: ConnectionSlots,
         *,
         deadline_seconds: float,
+        login: Login = "api_key",
         on_call: Callable[[Call], None] | None = None,
         pool_size: int = 10,
     ) -> None:
@@ -76,7 +103,7 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         self._slots, self._on_call = slots, on_call
         self._deadline = Deadline()
         self._session = requests.Session()
-        self._session.auth = ("muster", api_key)
+        self._session.auth = _Bearer(api_key) if login == "oauth" else ("muster", api_key)
         self._session.trust_env = (
             urlsplit(base_url).hostname not in LOOPBACK_HOSTS
         )  # no proxy to this machine
@@ -99,20 +126,22 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         body: Any = None,
         collection_formats: Mapping[str, str] | None = None,  # noqa: ARG002 - always a comma list
         *,
-        _request_timeout: float | None = None,  # the SDK hands it on: seconds for the whole call
+        _request_timeout: Allowance | None = None,  # the SDK hands it on
         **_ignored: Any,
     ) -> Any:
-        seconds = _request_timeout or self.deadline_seconds
+        allowed = _request_timeout or Allowance(self.deadline_seconds)
         where = f"{method} {resource_path}"
-        self._deadline.start(seconds)
+        self._deadline.start(allowed.seconds)
         started = time.monotonic()
         status: int | None = None
         kind = ""
         try:
-            with self._slots.hold(seconds / 2, seconds):
+            with self._slots.hold(allowed.seconds / 2, allowed.seconds, is_bulk=allowed.is_bulk) as held:
                 request = self._prepare(method, _fill(resource_path, path_params), query_params, body)
-                status, answer = self._send(request, where)
-            return self._read(status, answer, where)
+                status, content = self._send(request, where)
+                if status in PROTESTS:
+                    held.is_throttled = self._problem(status, content, where).kind == THROTTLED.kind
+            return self._read(status, content, where, allowed.read)
         except NoFreeSlotError:
             kind = THROTTLED.kind
             raise MailchimpProblem(THROTTLED, None, "No Free Connection", where=where) from None
@@ -152,20 +181,32 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         except requests.RequestException:
             raise _no_answer(UNKNOWN_OUTCOME, "Timeout or Broken Answer", where) from None
 
-    def _read(self, status: int, content: bytes, where: str) -> Any:
+    def _read(
+        self, status: int, content: bytes, where: str, read: Callable[[bytes], Any] | None = None
+    ) -> Any:
         """The parsed answer of a success, None for 204; anything else is a problem."""
         if status == NO_CONTENT:
             return None
+        if not 200 <= status < 300:  # noqa: PLR2004
+            raise self._problem(status, content, where)
+        try:
+            parsed = read(content) if read else json.loads(content)
+        except ValueError:
+            parsed = None
+        if parsed is not None and (read is not None or isinstance(parsed, dict)):
+            return parsed
+        is_cut = content[:1] == b"{" and not _is_whole(content)
+        raise problem_from_answer(
+            status, "cut short" if is_cut else content[:500].decode("utf-8", "replace"), where, self._clean
+        )
+
+    def _problem(self, status: int, content: bytes, where: str) -> MailchimpProblem:
         try:
             parsed = json.loads(content)
         except ValueError:
             parsed = None
-        if 200 <= status < 300 and isinstance(parsed, dict):  # noqa: PLR2004
-            return parsed
-        if 200 <= status < 300 and content[:1] == b"{":  # noqa: PLR2004
-            raise problem_from_answer(status, "cut short", where)
         body = parsed if isinstance(parsed, dict) else content[:500].decode("utf-8", "replace")
-        raise problem_from_answer(status, body, where, self._clean)
+        return problem_from_answer(status, body, where, self._clean)
 
     def _clean(self, text: str) -> str:
         return text.replace(self.api_key, "[key]") if self.api_key else text
@@ -179,6 +220,14 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
 
 def _no_answer(classification: Classification, title: str, where: str) -> MailchimpProblem:
     return MailchimpProblem(classification, None, title, where=where)
+
+
+def _is_whole(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
 
 
 def _whole_body(answer: requests.Response, where: str) -> bytes:

@@ -1,8 +1,7 @@
-"""Slots, breaker, gate, configuration, webhook registration, and the commands."""
+"""Breaker, gate, configuration, webhook registration, and the commands."""
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.audiences import slots
 from app.audiences.bootstrap import ensure_simulated_audience
 from app.audiences.breaker import (
     Breaker,
@@ -28,7 +26,6 @@ from app.audiences.connect import Connections, binding
 from app.audiences.gate import get_destination_of, list_audiences_to_pull, list_due_audiences
 from app.audiences.hooks import ensure_webhook
 from app.audiences.models import Audience, Destination
-from app.audiences.slots import SharedSlots
 from app.cli import audiences as commands
 from app.cli.audiences import audiences, sync
 from app.core.config import Settings
@@ -38,76 +35,6 @@ from app.core.runtime import Runtime
 from app.core.secretbox import SecretBox
 from app.sources.configure import open_secrets
 from app.sources.models import Source
-from integrations.mailchimp.slots import NoFreeSlotError
-
-# Slots
-
-
-def most_at_once(count: int, *shared: Any) -> int:
-    """How many of `count` threads were inside at the same time."""
-    inside, most, lock = 0, 0, threading.Lock()
-
-    def work(one: Any) -> None:
-        nonlocal inside, most
-        with one.hold(10, 10):
-            with lock:
-                inside += 1
-                most = max(most, inside)
-            time.sleep(0.02)
-            with lock:
-                inside -= 1
-
-    threads = [threading.Thread(target=work, args=(shared[number % len(shared)],)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return most
-
-
-@pytest.fixture
-def account() -> str:
-    return f"test-{time.monotonic_ns()}"
-
-
-def test_two_processes_share_the_budget(redis_url: str, account: str) -> None:
-    first, second = SharedSlots(redis_url, account, 3), SharedSlots(redis_url, account, 3)
-
-    most = most_at_once(16, first, second)
-
-    assert most == 3
-    first.close()
-    second.close()
-
-
-def test_a_slot_is_not_waited_for_forever(redis_url: str, account: str) -> None:
-    one, other = SharedSlots(redis_url, account, 1), SharedSlots(redis_url, account, 1)
-
-    with one.hold(1, 10), pytest.raises(NoFreeSlotError), other.hold(0.1, 10):
-        pass
-
-    one.close()
-    other.close()
-
-
-def test_a_killed_holders_slot_comes_back(redis_url: str, account: str) -> None:
-    killed, other = SharedSlots(redis_url, account, 1), SharedSlots(redis_url, account, 1)
-    killed._lease(time.monotonic() + 1, 0.2)
-
-    with other.hold(5, 10):
-        pass
-
-    killed.close()
-    other.close()
-
-
-def test_without_redis_a_process_holds_itself_to_two(tmp_path: Any, account: str) -> None:
-    away = SharedSlots(f"unix://{tmp_path}/nobody.sock", account, 8)
-
-    assert most_at_once(8, away) == slots.LONELY_SLOT_COUNT
-
-    away.close()
-
 
 # Breaker
 

@@ -1,0 +1,181 @@
+"""Calls on members: one by one, by the batch, by the page."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from integrations.mailchimp.answers import (
+    BatchOutcome,
+    MemberPage,
+    MemberState,
+    read_batch,
+    read_member,
+    read_page,
+)
+from integrations.mailchimp.door import PAGE_SIZE, Door, expect, member_key, time_text
+from integrations.mailchimp.problems import REFUSED_ARCHIVE, MailchimpProblem
+from integrations.mailchimp.reading import decode_batch, decode_page
+
+BATCH_SIZE = 500  # members in one POST /lists/{id}
+
+
+class MemberCalls(Door):
+    """Members are addressed by hash, contact_id or e-mail address alike. Times are aware."""
+
+    def get_member(self, list_id: str, member: str) -> MemberState:
+        body = self._lists.get_list_member(list_id, member_key(member), exclude_fields=["_links"])
+        return _state(body)
+
+    def find_member(self, list_id: str, member: str) -> MemberState | None:
+        """The member, or None where Mailchimp says that it knows none (never was, or erased).
+
+        Only its own 404 says so: a limit, an outage, a time-out or a page of some proxy is raised.
+        """
+        try:
+            return self.get_member(list_id, member)
+        except MailchimpProblem as problem:
+            if problem.kind == "not_found":
+                return None
+            raise
+
+    def put_member(
+        self,
+        list_id: str,
+        member: str,
+        body: Mapping[str, Any],
+        *,
+        skip_merge_validation: bool = False,
+    ) -> MemberState:
+        """Create or update. `body` needs email_address and status_if_new; `status` only for a decided change."""
+        answer = self._lists.set_list_member(
+            list_id, member_key(member), dict(body), skip_merge_validation=skip_merge_validation
+        )
+        return _state(answer)
+
+    def patch_member(
+        self, list_id: str, member: str, body: Mapping[str, Any], *, skip_merge_validation: bool = False
+    ) -> MemberState:
+        """Update a member that exists; tags are not among what it takes."""
+        answer = self._lists.update_list_member(
+            list_id, member_key(member), dict(body), skip_merge_validation=skip_merge_validation
+        )
+        return _state(answer)
+
+    def archive_member(self, list_id: str, member: str) -> bool:
+        """Take out of the audience, keeping what it is. False where it was out already."""
+        try:
+            self._lists.delete_list_member(list_id, member_key(member))
+        except MailchimpProblem as problem:
+            if problem.classification is REFUSED_ARCHIVE or problem.kind == REFUSED_ARCHIVE.kind:
+                return False
+            raise
+        return True
+
+    def delete_member_permanently(self, list_id: str, member: str) -> None:
+        """Erase. It cannot be undone: only the person can come back, by the hosted form."""
+        self._lists.delete_list_member_permanent(list_id, member_key(member))
+
+    def update_tags(
+        self,
+        list_id: str,
+        member: str,
+        add: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        *,
+        is_syncing: bool = True,
+    ) -> None:
+        """Add and remove tags by name; with `is_syncing` no automation of Mailchimp's starts from it."""
+        tags = [{"name": name, "status": "active"} for name in add]
+        tags += [{"name": name, "status": "inactive"} for name in remove]
+        self._lists.update_list_member_tags(
+            list_id, member_key(member), {"tags": tags, "is_syncing": is_syncing}
+        )
+
+    def push_members(
+        self,
+        list_id: str,
+        members: Sequence[Mapping[str, Any]],
+        *,
+        skip_merge_validation: bool = False,
+        update_existing: bool = True,
+    ) -> BatchOutcome:
+        """POST /lists/{id} with at most 500 members; each ends in `members` or in `errors`. Tags only ever grow."""
+        if len(members) > BATCH_SIZE:
+            raise ValueError(f"{len(members)} members in one call; Mailchimp takes {BATCH_SIZE}.")
+        body = {
+            "members": [dict(member) for member in members],
+            "update_existing": update_existing,
+            "sync_tags": False,
+        }
+        answer = self._lists.batch_list_members(
+            list_id,
+            body,
+            skip_merge_validation=skip_merge_validation,
+            _request_timeout=self._in_bulk(decode_batch),
+        )
+        return read_batch(answer)
+
+    def get_members_page(
+        self,
+        list_id: str,
+        *,
+        offset: int = 0,
+        count: int = PAGE_SIZE,
+        since: datetime | None = None,
+        before: datetime | None = None,
+        status: str | None = None,
+        fields: Sequence[str] = (),
+    ) -> MemberPage:
+        """One page, oldest change first. `fields` are names of a member's keys (email_address, status, ...)."""
+        query: dict[str, Any] = {"count": count, "offset": offset}
+        query |= {"sort_field": "last_changed", "sort_dir": "ASC"}
+        query |= {"since_last_changed": time_text(since)} if since else {}
+        query |= {"before_last_changed": time_text(before)} if before else {}
+        query |= {"status": status} if status else {}
+        if fields:
+            query["fields"] = ["total_items", *(f"members.{name}" for name in fields)]
+        else:
+            query["exclude_fields"] = ["_links", "members._links"]
+        answer = self._lists.get_list_members_info(
+            list_id, **query, _request_timeout=self._in_bulk(decode_page)
+        )
+        return read_page(answer)
+
+    def iterate_members(
+        self,
+        list_id: str,
+        *,
+        since: datetime | None = None,
+        before: datetime | None = None,
+        status: str | None = None,
+        fields: Sequence[str] = (),
+        page_size: int = PAGE_SIZE,
+    ) -> Iterator[MemberState]:
+        """All members that changed at or after `since` (and before `before`), page by page.
+
+        Offsets drift while members change: give `before`, overlap the windows, and take repeats calmly.
+        """
+        offset, total = 0, 1
+        while offset < total:
+            page = self.get_members_page(
+                list_id,
+                offset=offset,
+                count=page_size,
+                since=since,
+                before=before,
+                status=status,
+                fields=fields,
+            )
+            yield from page.members
+            offset, total = offset + page_size, page.total_count
+
+    def search_members(self, query: str, list_id: str = "") -> tuple[MemberState, ...]:
+        """Members by address or name: exact matches first, then the rest; Mailchimp gives the first 30 of each."""
+        more = {"list_id": list_id} if list_id else {}
+        body = self._search.search(query, exclude_fields=["_links"], **more)
+        found = [(body.get(key) or {}).get("members") or () for key in ("exact_matches", "full_search")]
+        return tuple({one["id"]: read_member(one) for members in found for one in members}.values())
+
+
+def _state(answer: Any) -> MemberState:
+    return read_member(expect(answer, "id", "email_address", "status"))
