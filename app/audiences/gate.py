@@ -20,9 +20,9 @@ from app.audiences.breaker import (
 from app.audiences.connect import Connections
 from app.audiences.models import Audience, Destination
 from app.audiences.outbox import wake_changes
+from app.audiences.pauses import UNREACHABLE, raise_alert
 from app.audiences.views import Trouble
 from app.core.db import transaction
-from app.inbox.models import Attempt
 from integrations.mailchimp.problems import MailchimpProblem
 
 # How often the sweep reads an audience anew.
@@ -57,12 +57,12 @@ def pause_destination(session: Session, destination_id: int, audience_id: int, t
     paused = session.execute(
         update(Destination)
         .where(Destination.id == destination_id, Destination.paused_at.is_(None))
-        .values(paused_at=func.now(), paused_reason=trouble.reason)
+        .values(paused_at=func.now(), paused_code=trouble.code, paused_reason=trouble.reason)
         .returning(Destination.id)
     ).first()
     if paused is None:
         return False
-    session.add(Attempt(audience_id=audience_id, stage="push", error={**trouble.as_dict(), "alert": True}))
+    raise_alert(session, audience_id, trouble)
     destination, now = _locked(session, destination_id)
     destination.breaker = Breaker("open", (), now + PROBE_SECONDS, 1).as_dict()
     return True
@@ -96,7 +96,7 @@ def _note_probe(session: Session, destination_id: int, *, is_up: bool) -> None:
     destination, now = _locked(session, destination_id)
     destination.breaker = after_probe(read_breaker(destination.breaker), now, is_up=is_up).as_dict()
     if is_up:
-        destination.paused_at, destination.paused_reason = None, None
+        destination.paused_at, destination.paused_code, destination.paused_reason = None, None, None
         wake_changes(session, destination_id)
 
 
@@ -108,11 +108,21 @@ def _locked(session: Session, destination_id: int) -> tuple[Destination, float]:
     return destination, float(now)
 
 
+def may_send(session: Session, audience_id: int) -> bool:
+    """Whether the audience itself may be written to at all. One that is merely paused may: its opt-outs go.
+
+    Not before an admin approved the first sync, not while it is switched off, not when Mailchimp no longer has it.
+    """
+    audience = session.get_one(Audience, audience_id)
+    is_there = audience.paused_code not in UNREACHABLE
+    return audience.is_enabled and audience.approved_at is not None and is_there
+
+
 def list_due_audiences(session: Session) -> list[int]:
     """Enabled audiences with changes due now, whose destination may be called or probed. For the sweep and jobs."""
     due = text(
         "SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id"
-        " WHERE a.is_enabled AND EXISTS (SELECT FROM changes c WHERE c.audience_id = a.id AND c.parked_at IS NULL"
+        " WHERE a.is_enabled AND a.approved_at IS NOT NULL AND coalesce(a.paused_code, '') <> 'gone' AND EXISTS (SELECT FROM changes c WHERE c.audience_id = a.id AND c.parked_at IS NULL"
         "   AND c.next_attempt_at <= now() AND (c.leased_until IS NULL OR c.leased_until <= now()))"
         " AND ((d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed')"
         "   OR coalesce((d.breaker ->> 'until')::float8, 0) <= extract(epoch FROM now()))"
@@ -122,10 +132,14 @@ def list_due_audiences(session: Session) -> list[int]:
 
 
 def list_audiences_to_pull(session: Session, every_seconds: float = PULL_SECONDS) -> list[int]:
-    """Enabled audiences that were not pulled for a while, whose destination may be called."""
+    """Enabled audiences that were not pulled for a while, whose destination may be called.
+
+    The first pull of one that waits for approval is its dry run's.
+    """
     due = text(
         "SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id"
-        " WHERE a.is_enabled AND d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed'"
+        " WHERE a.is_enabled AND coalesce(a.paused_code, '') <> 'gone'"
+        " AND (a.approved_at IS NOT NULL OR a.pulled_until IS NOT NULL) AND d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed'"
         " AND (a.pulled_until IS NULL OR a.pulled_until < now() - make_interval(secs => :every)) ORDER BY a.id"
     )
     return list(session.execute(due, {"every": every_seconds}).scalars())
