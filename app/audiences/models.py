@@ -167,6 +167,8 @@ class Change(Base):
     changed_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     lease_token: Mapped[UUID | None] = mapped_column(PgUUID(as_uuid=True))
     leased_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    # the address of a member that a call under this lease may make: should its answer be lost, there may be somebody
+    sent_email: Mapped[str | None] = mapped_column(Text)
     attempt_count: Mapped[int] = mapped_column(Integer, server_default="0")
     next_attempt_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     first_failed_at: Mapped[datetime | None] = mapped_column(Timestamp)

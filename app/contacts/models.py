@@ -37,6 +37,9 @@ class Contact(Base):
     __table_args__ = (
         CheckConstraint("state in ('active', 'merged', 'erased')", name="state"),
         Index("ix_contacts_updated", "updated_at"),
+        Index(
+            "ix_contacts_merged_into", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, IdentityColumn(), primary_key=True)

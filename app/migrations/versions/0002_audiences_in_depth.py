@@ -41,6 +41,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
         sa.UniqueConstraint("source_id", "message_id", name=op.f("uq_messages_source_id_message_id")),
     )
+    op.execute(
+        "CREATE INDEX ix_events_message ON events (source_id, (content -> '$message' ->> 'id')) WHERE content ? '$message'"
+    )
     op.create_index("ix_messages_contact", "messages", ["contact_id"], unique=False)
     op.create_index("ix_messages_event", "messages", ["event_id"], unique=False)
     op.create_table(
@@ -88,9 +91,7 @@ def upgrade() -> None:
     op.add_column("audiences", sa.Column("paused_code", sa.Text(), nullable=True))
     op.add_column("audiences", sa.Column("paused_reason", sa.Text(), nullable=True))
     op.add_column("audiences", sa.Column("reconciled_at", sa.DateTime(timezone=True), nullable=True))
-    op.add_column(
-        "sources", sa.Column("health", postgresql.JSONB(), server_default="{}", nullable=False)
-    )
+    op.add_column("sources", sa.Column("health", postgresql.JSONB(), server_default="{}", nullable=False))
     op.add_column("sources", sa.Column("backfilled_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("destinations", sa.Column("login", sa.Text(), server_default="api_key", nullable=False))
     op.add_column(
@@ -137,12 +138,28 @@ def upgrade() -> None:
     )
     # Audiences that are in use keep being synced; only new ones wait for an admin's approval.
     op.execute("UPDATE audiences SET approved_at = now()")
-    # A row that is written, then settled: room on the page lets PostgreSQL leave the indexes alone.
+    op.add_column("changes", sa.Column("sent_email", sa.Text(), nullable=True))
+    op.create_index(
+        "ix_contacts_merged_into",
+        "contacts",
+        ["merged_into_id"],
+        unique=False,
+        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+    )
+    # Rows that are written again: room on the page lets PostgreSQL leave the indexes alone.
     op.execute("ALTER TABLE members SET (fillfactor = 70)")
+    op.execute("ALTER TABLE changes SET (fillfactor = 50)")
 
 
 def downgrade() -> None:
+    op.execute("ALTER TABLE changes RESET (fillfactor)")
     op.execute("ALTER TABLE members RESET (fillfactor)")
+    op.drop_index(
+        "ix_contacts_merged_into",
+        table_name="contacts",
+        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+    )
+    op.drop_column("changes", "sent_email")
     op.execute("ALTER TABLE sync_runs DROP CONSTRAINT ck_sync_runs_state, DROP CONSTRAINT ck_sync_runs_wish")
     op.execute("ALTER TABLE destinations DROP CONSTRAINT ck_destinations_login")
     op.execute("UPDATE audiences SET on_leave = 'archive' WHERE on_leave = 'delete'")
@@ -189,4 +206,5 @@ def downgrade() -> None:
     )
     op.drop_table("field_reviews")
     op.drop_table("messages")
+    op.drop_index("ix_events_message", table_name="events")
     op.drop_table("pending_logins")
