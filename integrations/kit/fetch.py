@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 
@@ -50,9 +50,15 @@ _HINTS = {
     "waiting_enrich": "The platform is busy or out of order; Muster tries again by itself.",
     "invalid": "Check the API version and the ids set on the source.",
 }
-_HTTP_OK, _FIRST_REDIRECT, _FIRST_ERROR, _FIRST_SERVER_ERROR = 200, 300, 400, 500
+_HTTP_OK, _FIRST_REDIRECT, _FIRST_ERROR, _FORBIDDEN, _FIRST_SERVER_ERROR = 200, 300, 400, 403, 500
 
 ErrorOutcomes = Mapping[tuple[int, int | None], str]
+
+
+class Encoded(str):
+    """A query value that is percent-encoded already: some platforms read brackets and colons as structure (Rest.li)."""
+
+    __slots__ = ()
 
 
 def client_for(source: Source, config: SourceConfig) -> Client:
@@ -134,7 +140,7 @@ class HostClient:
 
     def get_json(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         """GET `path` on the pinned host; the parsed JSON, or EnrichError by kind of failure."""
-        return self._ask("GET", path, headers, params=dict(query))
+        return self._ask("GET", path, headers, params=_written(query))
 
     def post_json(self, path: str, body: Any, headers: Mapping[str, str]) -> Any:
         """POST `body` as JSON to `path` on the pinned host; the parsed JSON, or EnrichError by kind of failure."""
@@ -188,7 +194,13 @@ class HostClient:
         if status == _HTTP_OK:
             return _parse(body)
         outcome, reason, hint = self._failure(status, body)
-        raise EnrichError(outcome, reason, hint, retry_after_seconds(response.headers.get("Retry-After")))
+        wait_seconds = retry_after_seconds(response.headers.get("Retry-After"))
+        if status == _FORBIDDEN and wait_seconds is not None and outcome == "blocked_credentials":
+            outcome, hint = (
+                "waiting_enrich",
+                _HINTS["waiting_enrich"],
+            )  # a quota: Blackbaud answers 403 for it
+        raise EnrichError(outcome, reason, hint, wait_seconds)
 
     def _failure(self, status: int, body: bytes) -> tuple[str, str, str]:
         """(outcome, reason, hint): by the platform's own error code where it is known, else by status."""
@@ -218,6 +230,13 @@ def retry_after_seconds(text: str | None) -> float | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max(0.0, (moment - datetime.now(UTC)).total_seconds()), MAX_RETRY_AFTER_SECONDS)
+
+
+def _written(query: Mapping[str, str]) -> str:
+    return "&".join(
+        f"{quote(name, safe='')}={value if isinstance(value, Encoded) else quote(value, safe='')}"
+        for name, value in query.items()
+    )
 
 
 @contextmanager
