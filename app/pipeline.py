@@ -1,6 +1,6 @@
 """The story: deliveries are claimed and split; events are claimed, mapped, resolved, recorded and queued for sync."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,6 +12,7 @@ from app.audiences.outbox import queue_changes
 from app.audiences.webhook import mirror_event
 from app.contacts.arrivals import Arrival, Resolved
 from app.contacts.erase import erase_arrival
+from app.contacts.messages import Said, keep_messages
 from app.contacts.record import record
 from app.contacts.resolve import resolve
 from app.core.runtime import Runtime
@@ -28,6 +29,7 @@ from app.inbox.events import store_events
 from app.inbox.forget import forget_events
 from app.inbox.isolate import isolate
 from app.inbox.mapped import MappedEvent, map_events, settle_unmapped
+from app.inbox.message import find_message
 from app.inbox.settle import SettledEvent, settle_deliveries, settle_events
 from app.inbox.split import split_delivery
 from app.sources.loaded import LoadedSource, load_sources
@@ -114,6 +116,7 @@ def _apply(runtime: Runtime, applied: Applied, batch: Sequence[ClaimedEvent]) ->
     with runtime.transaction() as session:
         mapped = map_events(session, batch)
         settled, changed = record_mapped(session, runtime, mapped)
+        keep_messages(session, list(said_in(mapped, settled)))
         if changed:
             queue_changes(session, changed, max(event.lane for event in batch))
         for one in mapped:
@@ -164,6 +167,15 @@ def arrivals_of(mapped: MappedEvent) -> list[Arrival]:
         )
         for ordinal, patch in enumerate(mapped.result.patches)
     ]
+
+
+def said_in(mapped: Sequence[MappedEvent], settled: Sequence[SettledEvent]) -> Iterator[Said]:
+    """What people said in a batch, also where the mapping knows nobody; an event that is dead says nothing yet."""
+    ends = {end.id: end for end in settled}
+    for one in mapped:
+        message, end = find_message(one.event.to_map), ends[one.event.id]
+        if message is not None and end.state != "dead" and end.reason != SUPPRESSED:
+            yield Said(one.event.id, one.event.source_id, end.contact_id, one.event.occurred_at, message)
 
 
 def _end(mapped: MappedEvent, resolved: Sequence[Resolved]) -> SettledEvent:

@@ -66,6 +66,7 @@ REMOVALS = (
     text("DELETE FROM consents WHERE contact_id = ANY(:ids)"),
     text("DELETE FROM consent_evidence WHERE contact_id = ANY(:ids)"),
     text("DELETE FROM timeline_entries WHERE contact_id = ANY(:ids)"),
+    text("DELETE FROM messages WHERE contact_id = ANY(:ids) OR event_id = ANY(:event_ids)"),
     text("DELETE FROM contact_patches WHERE contact_id = ANY(:ids)"),
     text("DELETE FROM identities WHERE contact_id = ANY(:ids)"),
     text("DELETE FROM list_rows WHERE contact_id = ANY(:ids)"),
@@ -123,7 +124,7 @@ def erase_contact(session: Session, contact_id: int, box: SecretBox, reason: str
     traces = _traces(session, ids, identities, members)
     session.execute(HAND_OVER, {"ids": ids})
     for statement in REMOVALS:
-        session.execute(statement, {"ids": ids})
+        session.execute(statement, {"ids": ids, "event_ids": list(traces.event_ids)})
     wipe_traces(session, traces)
     addresses = dict.fromkeys([*(row[3] for row in identities), *(member.email for member in members)])
     return Erased(tuple(ids), tuple(addresses), members, hashes)

@@ -61,9 +61,12 @@ EVIDENCE = text(
 )
 TIMELINE = text(
     """
-    SELECT t.id, t.occurred_at, t.kind, t.summary, t.detail, s.slug, t.event_id
+    SELECT t.id, t.occurred_at, t.kind, t.summary, t.detail, s.slug, t.event_id, t.is_private,
+           CASE WHEN m.deleted_at IS NULL THEN coalesce(m.text, '') ELSE '' END, coalesce(m.url, ''),
+           m.deleted_at IS NOT NULL
     FROM timeline_entries t LEFT JOIN sources s ON s.id = t.source_id
-    WHERE t.contact_id = :id AND NOT t.is_private AND (t.occurred_at, t.id) < (:before_at, :before_id)
+    LEFT JOIN messages m ON m.event_id = t.event_id AND t.kind = 'message'
+    WHERE t.contact_id = :id AND (t.occurred_at, t.id) < (:before_at, :before_id)
     ORDER BY t.occurred_at DESC, t.id DESC LIMIT :limit
     """
 )
@@ -163,6 +166,10 @@ class TimelineView:
     detail: Mapping[str, Any]
     source: str
     event_id: int | None
+    is_private: bool = False
+    words: str = ""  # of a message, where it is public or kept
+    url: str = ""
+    is_deleted: bool = False  # by the platform; its words are gone
 
 
 @dataclass(frozen=True, slots=True)

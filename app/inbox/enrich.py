@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.inbox.claim import ClaimedEvent
+from app.inbox.message import content_of
 from app.inbox.retry import Action, decide
 from app.inbox.settle import Enriched, Later, LetterError, SettledEvent
 from app.sources.loaded import LoadedSource
@@ -38,7 +39,7 @@ def fetch_event(
         whole = loaded.source.enrich(thin, loaded.config, client)
     except EnrichError as error:
         return _judge(claimed, error, random)
-    return Fetched(enriched=Enriched(claimed.id, claimed.token, dict(whole.content)))
+    return Fetched(enriched=Enriched(claimed.id, claimed.token, content_of(whole), whole.occurred_at))
 
 
 def _judge(claimed: ClaimedEvent, error: EnrichError, random: Callable[[], float]) -> Fetched:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.inbox.claim import EVENT_COLUMNS, LEASE_SECONDS, ClaimedDelivery, ClaimedEvent
+from app.inbox.message import content_of
 from app.inbox.models import BULK_LANE, LIVE_LANE
 from app.inbox.received import bounded_key
 from integrations.kit.contract import Event, Split
@@ -105,7 +106,7 @@ def _plain(event: Event) -> dict[str, Any]:
         "account": event.account,
         "is_erasure": event.is_erasure,
         "occurred_at": event.occurred_at.isoformat() if event.occurred_at else None,
-        "content": event.content,
+        "content": event.content if event.message is None else content_of(event),
         "state": "waiting_enrich" if event.needs_enrich else "new",
     }
 

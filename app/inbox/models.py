@@ -96,6 +96,12 @@ class Event(Base):
             "ix_events_pending", "lane", "next_attempt_at", "id", postgresql_where=text("settled_at IS NULL")
         ),
         Index("ix_events_delivery", "delivery_id"),
+        Index(
+            "ix_events_message",
+            "source_id",
+            text("((content -> '$message'::text) ->> 'id'::text)"),
+            postgresql_where=text("(content ? '$message'::text)"),
+        ),
         Index("ix_events_dead", "id", postgresql_where=text("state = 'dead'")),
     )
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -44,8 +45,11 @@ _LATER = {
     """),
 }
 _KEEP_ENRICHED = text("""
-    UPDATE events e SET enriched = g.enriched, state = 'new', error = NULL
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS g(id bigint, token uuid, enriched jsonb)
+    UPDATE events e SET enriched = g.enriched, state = 'new', error = NULL,
+        occurred_at = least(coalesce(g.occurred_at, e.occurred_at), e.received_at),
+        content = CASE WHEN g.enriched ? '$message'
+            THEN e.content || jsonb_build_object('$message', (g.enriched -> '$message') - 'text') ELSE e.content END
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS g(id bigint, token uuid, enriched jsonb, occurred_at timestamptz)
     WHERE e.id = g.id AND e.lease_token = g.token RETURNING e.id
 """)
 _RELEASE = text("""
@@ -137,6 +141,7 @@ class Enriched:
     id: int
     token: UUID
     content: Mapping[str, Any] = field(default_factory=dict)
+    occurred_at: datetime | None = None  # where the platform's answer knows it better
 
 
 def settle_deliveries(session: Session, settled: Sequence[SettledDelivery]) -> set[int]:
@@ -194,7 +199,15 @@ def retry_later(session: Session, queue: Queue, later: Sequence[Later]) -> set[i
 
 def keep_enriched(session: Session, enriched: Sequence[Enriched]) -> set[int]:
     """Keep what was fetched, so that a later failure does not fetch again; the lease goes on."""
-    rows = [{"id": each.id, "token": str(each.token), "enriched": dict(each.content)} for each in enriched]
+    rows = [
+        {
+            "id": each.id,
+            "token": str(each.token),
+            "enriched": dict(each.content),
+            "occurred_at": each.occurred_at.isoformat() if each.occurred_at else None,
+        }
+        for each in enriched
+    ]
     return _run(session, _KEEP_ENRICHED, rows)
 
 
