@@ -18,15 +18,27 @@ class FieldError:
     message: str
 
 
+# What Muster does; docs/mailchimp-errors.md is made from these sentences.
+ACTIONS: Mapping[str, str] = {
+    "retry": "tries again by itself, later each time",
+    "slow_down": "halves the connections of the whole account, waits and tries again",
+    "reread": "reads what is there now, and repeats the change where it is missing",
+    "retry_tomorrow": "tries again after a day, a few times",
+    "pause": "stops the connection, raises one alert, and goes on by itself once it is mended",
+    "rekey": "addresses the member anew by its e-mail address, and updates it",
+    "opt_out": "notes the opt-out and writes nothing that would subscribe",
+    "hosted_form": "stops for this person and shows the link of Mailchimp's form",
+    "reject_address": "stops for this person until the address is corrected",
+    "drop_fields": "sends everything but the refused fields, and names them to the admin",
+    "gone": "creates it again where consent allows, otherwise lets it be",
+    "done": "nothing: it is as it should be",
+    "give_up": "sets the change aside as a dead letter",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What a failure is, what to do about it, and what to tell the admin.
-
-    action: retry (soon, with jitter), slow_down (the whole connection), reread (outcome unknown: read again or
-    repeat the PUT), retry_tomorrow, pause (the connection, one alert), rekey (address the member by its e-mail),
-    opt_out (believe it), hosted_form (only the contact can come back), reject_address, drop_fields (and send the
-    rest), gone (the member is not there), done (nothing left to do), give_up (a defect: dead letter).
-    """
+    """What a failure is, what to do about it (a key of ACTIONS), and what to tell the admin."""
 
     kind: str
     action: str
@@ -55,6 +67,26 @@ NO_PERMISSION = Classification(
     "credentials",
     "pause",
     "Mailchimp refuses this account or key. Sign in to Mailchimp to see whether the account is open and the key belongs to it.",
+)
+REVOKED = Classification(
+    "revoked",
+    "pause",
+    "The Mailchimp account no longer lets Muster in: the permission was withdrawn, or its user left. Connect the account again.",
+)
+USER_DISABLED = Classification(
+    "user_disabled",
+    "pause",
+    "Mailchimp has closed this account or user. Sign in to Mailchimp: a notice there says why and what opens it again.",
+)
+WRONG_DATA_CENTRE = Classification(
+    "wrong_data_centre",
+    "pause",
+    "The API key belongs to another data centre than the base URL. The part of the key after its dash names the right one; take MAILCHIMP_BASE_URL out or correct it.",
+)
+INSECURE = Classification(
+    "insecure",
+    "pause",
+    "Mailchimp wants a newer encryption (TLS 1.2 or later) than this machine, or a proxy in between, offers. Update it.",
 )
 METHOD_DISABLED = Classification(
     "disabled",
@@ -89,8 +121,16 @@ BAD_MERGE_FIELD = Classification(
     "drop_fields",
     "Mailchimp refused a merge field's value. The other fields were sent without it; correct the value or the field's type.",
 )
-NOT_FOUND = Classification(
-    "not_found", "gone", "Mailchimp no longer has this member, audience or merge field."
+NOT_FOUND = Classification("not_found", "gone", "Mailchimp does not have this member (any more).")
+AUDIENCE_GONE = Classification(
+    "audience_gone",
+    "pause",
+    "Mailchimp no longer has this audience, or the account may not see it. Choose another audience, or remove it from Muster.",
+)
+MERGE_FIELD_GONE = Classification(
+    "merge_field_gone",
+    "gone",
+    "Mailchimp no longer has this merge field. Make it again, or take it out of the audience's mapping.",
 )
 REFUSED_ARCHIVE = Classification(
     "refused_archive",
@@ -118,11 +158,13 @@ class Rule:
     detail: str | None
     is_json: bool | None
     classification: Classification
+    where: str | None = None  # method and resource, such as "GET /lists/{list_id}"
 
-    def fits(self, status: int, title: str, detail: str, is_json: bool) -> bool:
+    def fits(self, status: int, title: str, detail: str, is_json: bool, where: str) -> bool:
         return (
             status in self.statuses
             and (self.is_json is None or self.is_json == is_json)
+            and (self.where is None or re.fullmatch(self.where, where) is not None)
             and (self.title is None or self.title.casefold() == title.casefold())
             and (self.detail is None or re.search(self.detail, detail, re.IGNORECASE) is not None)
         )
@@ -136,8 +178,9 @@ def _rule(
     *,
     until: int = 0,
     is_json: bool | None = None,
+    where: str | None = None,
 ) -> Rule:
-    return Rule(range(status, (until or status) + 1), title, detail, is_json, classification)
+    return Rule(range(status, (until or status) + 1), title, detail, is_json, classification, where)
 
 
 # Texts that classify an entry of a batch answer, where ERROR_GENERIC is all the code there is, and Invalid Resource.
@@ -151,19 +194,37 @@ DETAILS: tuple[tuple[str, Classification], ...] = (
     (r"merge fields were invalid", BAD_MERGE_FIELD),
 )
 
+# A 404 does not say what is missing: the resource does. A PUT makes the member, so what it misses is the audience.
+OF_AUDIENCE = r"(\w+ /lists/\{list_id\}(/[a-z-]+)?|PUT /lists/\{list_id\}/members/\{subscriber_hash\})"
+OF_MERGE_FIELD = r"\w+ /lists/\{list_id\}/merge-fields/\{merge_id\}"
+
 RULES: tuple[Rule, ...] = (
     _rule(400, "Member Exists", None, MEMBER_EXISTS),
     _rule(400, "Member In Compliance State", None, COMPLIANCE),
     _rule(400, "Forgotten Email Not Subscribed", None, FORGOTTEN),
     *(_rule(400, None, pattern, found) for pattern, found in DETAILS),
+    _rule(400, "Invalid Resource", r"could not be validated", BUG),
+    _rule(400, "JSON Parse Error", None, BUG),
+    _rule(400, "Invalid Action", None, BUG),
     _rule(400, None, None, BUG),
     _rule(401, None, None, CREDENTIALS),
     # "403 with no JSON body" is the edge's throttle: https://github.com/drewm/mailchimp-api/issues/327
     _rule(403, None, None, THROTTLED, is_json=False),
+    _rule(403, "WrongDatacenter", None, WRONG_DATA_CENTRE),
+    _rule(403, None, r"linked to datacenter", WRONG_DATA_CENTRE),
+    _rule(403, "User Disabled", None, USER_DISABLED),
+    _rule(403, "Compliance Related", None, METHOD_DISABLED),
     _rule(403, None, None, NO_PERMISSION),
+    _rule(404, None, None, MERGE_FIELD_GONE, is_json=True, where=OF_MERGE_FIELD),
+    _rule(404, None, None, AUDIENCE_GONE, is_json=True, where=OF_AUDIENCE),
     _rule(404, None, None, NOT_FOUND, is_json=True),
     _rule(404, None, None, BAD_ANSWER),
     _rule(405, None, r"Can not archive a contact", REFUSED_ARCHIVE),
+    _rule(408, None, None, OUTAGE),
+    _rule(414, None, None, BUG),
+    _rule(422, "Invalid Method Override", None, BUG),
+    _rule(422, "Requested Fields Invalid", None, BUG),
+    _rule(426, None, None, INSECURE),
     _rule(429, None, None, THROTTLED),
     _rule(503, "Compliance Related", None, METHOD_DISABLED),
     _rule(500, None, None, OUTAGE, until=599),
@@ -174,9 +235,11 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def classify(status: int, title: str = "", detail: str = "", *, is_json: bool = True) -> Classification:
-    """The table's answer for a failed call; every status has one."""
-    found = (rule.classification for rule in RULES if rule.fits(status, title, detail, is_json))
+def classify(
+    status: int, title: str = "", detail: str = "", *, is_json: bool = True, where: str = ""
+) -> Classification:
+    """The table's answer for a failed call; every status has one. `where` is the method and the resource."""
+    found = (rule.classification for rule in RULES if rule.fits(status, title, detail, is_json, where))
     return next(found, OUTAGE)
 
 
@@ -237,10 +300,12 @@ def problem_from_answer(
     """The problem that an answer stands for; `body` is the parsed JSON, or text where it was none."""
     if not isinstance(body, Mapping):
         text = clean(str(body or ""))[:200]
-        return MailchimpProblem(classify(status, "", text, is_json=False), status, "", text, (), "", where)
+        return MailchimpProblem(
+            classify(status, "", text, is_json=False, where=where), status, "", text, (), "", where
+        )
     title, detail = clean(str(body.get("title") or "")), clean(str(body.get("detail") or ""))
     return MailchimpProblem(
-        classify(status, title, detail, is_json=bool(title)),
+        classify(status, title, detail, is_json=bool(title), where=where),
         status,
         title,
         detail,

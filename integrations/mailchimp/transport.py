@@ -18,7 +18,9 @@ from urllib3.exceptions import NewConnectionError
 
 from integrations.mailchimp.deadline import Deadline, bounded_adapter
 from integrations.mailchimp.problems import (
+    CREDENTIALS,
     OUTAGE,
+    REVOKED,
     THROTTLED,
     UNKNOWN_OUTCOME,
     Classification,
@@ -100,7 +102,7 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         super().__init__({"api_key": api_key, "server": "unused"})
         self.host = check_base_url(base_url)
         self.deadline_seconds = deadline_seconds
-        self._slots, self._on_call = slots, on_call
+        self._slots, self._on_call, self._login = slots, on_call, login
         self._deadline = Deadline()
         self._session = requests.Session()
         self._session.auth = _Bearer(api_key) if login == "oauth" else ("muster", api_key)
@@ -206,7 +208,11 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         except ValueError:
             parsed = None
         body = parsed if isinstance(parsed, dict) else content[:500].decode("utf-8", "replace")
-        return problem_from_answer(status, body, where, self._clean)
+        found = problem_from_answer(status, body, where, self._clean)
+        # A token does not expire; one that is not accepted was withdrawn, and no repetition helps.
+        if self._login == "oauth" and found.classification is CREDENTIALS:
+            return MailchimpProblem(REVOKED, *found.args[1:])
+        return found
 
     def _clean(self, text: str) -> str:
         return text.replace(self.api_key, "[key]") if self.api_key else text

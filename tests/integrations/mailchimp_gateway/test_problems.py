@@ -1,10 +1,14 @@
 """The error table: what Mailchimp's words mean, and what is done about them."""
 
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from integrations.mailchimp.problems import (
+    ACTIONS,
     RULES,
     UNKNOWN_OUTCOME,
     FieldError,
@@ -14,6 +18,7 @@ from integrations.mailchimp.problems import (
     problem_from_answer,
 )
 
+ROOT = Path(__file__).parents[3]
 WORDS = [
     (
         400,
@@ -39,7 +44,14 @@ WORDS = [
     (401, "API Key Invalid", "Your API key may be invalid", "credentials", "pause"),
     (401, "API Key Missing", "Your request did not include an API key.", "credentials", "pause"),
     (403, "Forbidden", "You don't have permission", "credentials", "pause"),
-    (403, "User Disabled", "This account has been deactivated.", "credentials", "pause"),
+    (403, "User Disabled", "This account has been deactivated.", "user_disabled", "pause"),
+    (403, "Forbidden", "The API key provided is linked to datacenter 'us6'", "wrong_data_centre", "pause"),
+    (403, "WrongDatacenter", "", "wrong_data_centre", "pause"),
+    (400, "Invalid Action", "", "bug", "give_up"),
+    (408, "Request Timeout", "", "outage", "retry"),
+    (422, "Invalid Method Override", "", "bug", "give_up"),
+    (422, "Requested Fields Invalid", "", "bug", "give_up"),
+    (426, "Upgrade Required", "", "insecure", "pause"),
     (404, "Resource Not Found", "The requested resource could not be found.", "not_found", "gone"),
     (405, "Method Not Allowed", "Can not archive a contact that is bounced", "refused_archive", "done"),
     (405, "Method Not Allowed", "The requested method is not allowed", "bug", "give_up"),
@@ -75,12 +87,48 @@ def test_an_answer_without_json_is_classified_by_its_status_alone(status, kind, 
     assert kind == problem_from_answer(status, body, "GET /ping").kind
 
 
+MEMBER = "/lists/{list_id}/members/{subscriber_hash}"
+
+
+@pytest.mark.parametrize(
+    ("where", "kind"),
+    [
+        (f"GET {MEMBER}", "not_found"),
+        (f"PATCH {MEMBER}", "not_found"),
+        (f"POST {MEMBER}/tags", "not_found"),
+        (f"DELETE {MEMBER}", "not_found"),
+        (f"PUT {MEMBER}", "audience_gone"),
+        ("POST /lists/{list_id}", "audience_gone"),
+        ("GET /lists/{list_id}", "audience_gone"),
+        ("GET /lists/{list_id}/members", "audience_gone"),
+        ("GET /lists/{list_id}/merge-fields", "audience_gone"),
+        ("PATCH /lists/{list_id}/merge-fields/{merge_id}", "merge_field_gone"),
+        ("GET /lists/{list_id}/webhooks/{webhook_id}", "not_found"),
+        ("GET /ping", "not_found"),
+    ],
+)
+def test_what_is_missing_is_told_by_the_resource(where, kind):
+    body = {"title": "Resource Not Found", "detail": "The requested resource could not be found."}
+
+    assert kind == problem_from_answer(404, body, where).kind
+
+
+def test_every_action_says_what_muster_does():
+    assert {rule.classification.action for rule in RULES} <= set(ACTIONS)
+
+
+def test_the_page_of_errors_is_what_the_table_says():
+    check = subprocess.run([sys.executable, ROOT / "tools/mailchimp_errors.py", "--check"], check=False)
+
+    assert check.returncode == 0, "run: python tools/mailchimp_errors.py"
+
+
 def test_every_status_has_a_rule():
     without = [
         (status, is_json)
         for status in range(100, 600)
         for is_json in (True, False)
-        if not any(rule.fits(status, "Anything", "at all", is_json) for rule in RULES)
+        if not any(rule.fits(status, "Anything", "at all", is_json, "GET /") for rule in RULES)
     ]
 
     assert without == []
