@@ -9,6 +9,7 @@ from integrations.kit.contract import (
     BackfillPage,
     Client,
     DeliveryKey,
+    EnrichError,
     Event,
     Health,
     OAuthApp,
@@ -36,6 +37,9 @@ class BaseSource(ABC):
     api_host: str = ""
     # The setting with another base URL for the API: a stand-in on this machine, never another host.
     api_base_setting: str = ""
+    # Other hosts of the same API (a region's), and the setting by which an admin chooses one of them.
+    api_hosts: frozenset[str] = frozenset()
+    api_host_setting: str = ""
     # (error code, subcode or None for any) in the API's answer -> outcome of `EnrichError`.
     api_error_outcomes: Mapping[tuple[int, int | None], str] = {}
     is_thin: bool = False
@@ -77,6 +81,10 @@ class BaseSource(ABC):
         """200 with nothing in it."""
         return Reply()
 
+    def refusal(self, request: RawRequest, verdict: Verdict) -> Reply | None:  # noqa: ARG002
+        """None: the door's own 401. A platform that shows its admin our words gets them in its own form."""
+        return None
+
     @abstractmethod
     def split(self, request: RawRequest, config: SourceConfig) -> Split:
         """What the delivery holds; each platform says it for itself."""
@@ -92,6 +100,17 @@ class BaseSource(ABC):
     def health(self, config: SourceConfig, client: Client) -> Health:  # noqa: ARG002
         """Unknown: nobody can be asked; the silence alarm watches all the same."""
         return Health()
+
+    def host_for(self, config: SourceConfig) -> str:
+        """The API's host: the platform's, or the one of its list that the settings name; else EnrichError."""
+        chosen = config.settings.get(self.api_host_setting, "").strip()
+        if not chosen or chosen == self.api_host:
+            return self.api_host
+        if chosen not in self.api_hosts:
+            known = ", ".join(sorted(self.api_hosts | {self.api_host}))
+            hint = f"Set {self.api_host_setting} to one of: {known}."
+            raise EnrichError("invalid", "the host set for the API is none of the platform's", hint)
+        return chosen
 
     def list_config_problems(self, config: SourceConfig) -> tuple[str, ...]:
         """Sentences about what is missing or wrong in the configuration; empty when deliveries can come in."""

@@ -69,7 +69,8 @@ def client_for(source: Source, config: SourceConfig) -> Client:
     base_setting = source.api_base_setting if isinstance(source, BaseSource) else ""
     outcomes = source.api_error_outcomes if isinstance(source, BaseSource) else {}
     try:
-        return make_client(source.api_host, config.settings.get(base_setting, ""), error_outcomes=outcomes)
+        host = source.host_for(config) if isinstance(source, BaseSource) else source.api_host
+        return make_client(host, config.settings.get(base_setting, ""), error_outcomes=outcomes)
     except EnrichError as error:
         return RefusingClient(error)
 

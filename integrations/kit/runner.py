@@ -125,7 +125,8 @@ def play(case: Case) -> dict[str, Any]:
         return {"challenge": reply_as_json(answer)}
     verdict = case.source.verify(case.request, case.config, case.now)
     if not verdict.is_ok:
-        return {"verdict": verdict.reason}
+        refusal = case.source.refusal(case.request, verdict)
+        return {"verdict": verdict.reason} | ({"refusal": reply_as_json(refusal)} if refusal else {})
     outcome: dict[str, Any] = {
         "verdict": "ok",
         "reply": reply_as_json(case.source.reply(case.request, case.config)),

@@ -38,6 +38,14 @@ def load_json(body: bytes) -> Any:
     return _safe(value) if _UNSAFE_ESCAPE.search(body) else value
 
 
+def load_object(body: bytes, hint: str) -> dict[str, Any]:
+    """The JSON object in `body`, or Unreadable; `hint` says what the platform sends."""
+    value = load_json(body)
+    if not isinstance(value, dict):
+        raise Unreadable("the JSON is no object", hint)
+    return value
+
+
 def dump_json(value: Any) -> bytes:
     """A parsed document as bytes again, in the least room."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
