@@ -16,6 +16,10 @@ COMMANDS = {
     "doctor": ("app.cli.doctor:doctor", "Check every part and say what to do."),
     "status": ("app.cli.status:status", "What arrived, what waits, what failed."),
     "sources": ("app.cli.sources:sources", "Inbound connections: add, list, show, rotate, disable."),
+    "integrations": (
+        "app.cli.integrations:integrations",
+        "Platforms: list, read a captured body, start a new one.",
+    ),
     "audiences": ("app.cli.audiences:audiences", "Mailchimp audiences: add, list, show."),
     "contacts": ("app.cli.contacts:contacts", "People: find, show, export, erase, merge."),
     "map": ("app.cli.map:map_group", "Mappings: lint, test, preview, publish."),
