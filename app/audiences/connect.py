@@ -11,7 +11,7 @@ from app.audiences.slots import SharedSlots
 from app.core.secretbox import SecretBox
 from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.slots import ConnectionSlots
-from integrations.mailchimp.transport import Call
+from integrations.mailchimp.transport import Call, Login
 
 CALL_SECONDS = 10.0
 BULK_SECONDS = 60.0  # 500 members in one synchronous call take Mailchimp a while
@@ -48,7 +48,7 @@ class Connections:
 
     def gateway(self, destination: Destination) -> Gateway:
         """The gateway of a destination as it is configured now; ConfigError when its key cannot be opened."""
-        stamp = (destination.base_url, bytes(destination.sealed_key))
+        stamp = (destination.base_url, bytes(destination.sealed_key), destination.login)
         with self._lock:
             known = self._open.get(destination.id)
             if known is not None and known[0] == stamp:
@@ -59,16 +59,19 @@ class Connections:
 
     def _connect(self, destination: Destination) -> tuple[Gateway, SharedSlots]:
         key = self._box.open(destination.sealed_key, binding(destination.slug))
-        # Named after the account's address and key, so that two destinations on one key share its budget.
-        account = hashlib.sha256(f"{destination.base_url} {key}".encode()).hexdigest()[:16]
-        slots: SharedSlots = SharedSlots(self._redis_url, account)
-        return self._gateway(destination.base_url, key, slots), slots
+        # Named after the account, else its address and key, so that two destinations on one account share its budget.
+        known = (destination.account or {}).get("account_id")
+        name = f"account {known}" if known else f"{destination.base_url} {key}"
+        slots = SharedSlots(self._redis_url, hashlib.sha256(name.encode()).hexdigest()[:16])
+        login: Login = "oauth" if destination.login == "oauth" else "api_key"
+        return self._gateway(destination.base_url, key, login, slots), slots
 
-    def _gateway(self, base_url: str, key: str, slots: ConnectionSlots) -> Gateway:
+    def _gateway(self, base_url: str, key: str, login: Login, slots: ConnectionSlots) -> Gateway:
         return Gateway(
             base_url,
             key,
             slots,
+            login=login,
             deadline_seconds=self._deadlines.single,
             bulk_deadline_seconds=self._deadlines.bulk,
             on_call=self._on_call,

@@ -18,15 +18,22 @@ from app.audiences.breaker import (
     wants_probe,
 )
 from app.audiences.connect import Connections
+from app.audiences.load import get_audience
 from app.audiences.models import Audience, Destination
 from app.audiences.outbox import wake_changes
-from app.audiences.pauses import UNREACHABLE, raise_alert
-from app.audiences.views import Trouble
+from app.audiences.pauses import GONE, UNREACHABLE, pause_audience, raise_alert, resume_audience
+from app.audiences.views import AudienceView, Trouble
 from app.core.db import transaction
-from integrations.mailchimp.problems import MailchimpProblem
+from app.core.errors import BusyError
+from integrations.mailchimp.gateway import Gateway
+from integrations.mailchimp.problems import AUDIENCE_GONE, MailchimpProblem
 
 # How often the sweep reads an audience anew.
 PULL_SECONDS = 300.0
+STOPPED = text("""
+    SELECT id FROM destinations WHERE (paused_at IS NOT NULL OR coalesce(breaker ->> 'state', 'closed') <> 'closed')
+      AND coalesce((breaker ->> 'until')::float8, 0) <= extract(epoch FROM now())
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,58 @@ def pause_destination(session: Session, destination_id: int, audience_id: int, t
     return True
 
 
+def stop_calls(session: Session, destination_id: int, audience_id: int, trouble: Trouble) -> bool:
+    """Pause what a refusal speaks of, with one alert: the audience that is gone, else the whole account."""
+    if trouble.code == AUDIENCE_GONE.kind:
+        return pause_audience(session, audience_id, GONE, trouble)
+    return pause_destination(session, destination_id, audience_id, trouble)
+
+
+def mind_problem(sessions: sessionmaker[Session], audience_id: int, error: BaseException) -> None:
+    """After a call outside of a push failed: a refusal of the key or the audience stops all further calls."""
+    if isinstance(error, MailchimpProblem) and error.action == "pause":
+        with transaction(sessions) as session:
+            destination = get_destination_of(session, audience_id)
+            stop_calls(session, destination.id, audience_id, Trouble(error.kind, error.sentence))
+
+
+def open_gateway(
+    sessions: sessionmaker[Session], connections: Connections, audience_id: int
+) -> tuple[AudienceView, Gateway]:
+    """An audience and the door to it. BusyError while its account is not to be called."""
+    with transaction(sessions) as session:
+        audience = get_audience(session, audience_id)
+        destination = get_destination_of(session, audience_id)
+    if not is_open(sessions, connections, destination.id):
+        raise BusyError(
+            f"{audience.slug}: Mailchimp is not being called for now.",
+            "`muster status` says why; Muster tries again by itself.",
+        )
+    return audience, connections.gateway(destination)
+
+
+def probe_destinations(sessions: sessionmaker[Session], connections: Connections) -> None:
+    """Ask every account that is paused or down and whose time has come whether it answers. For the sweep."""
+    with transaction(sessions) as session:
+        stopped = list(session.scalars(STOPPED))
+    for destination_id in stopped:
+        is_open(sessions, connections, destination_id)
+
+
+def probe_audiences(sessions: sessionmaker[Session], connections: Connections) -> None:
+    """Ask for every audience that was gone: one that is there again goes on by itself. For the sweep."""
+    with transaction(sessions) as session:
+        gone = list(session.scalars(select(Audience.id).where(Audience.paused_code == GONE)))
+    for audience_id in gone:
+        try:
+            audience, gateway = open_gateway(sessions, connections, audience_id)
+            gateway.get_audience(audience.list_id)
+        except (MailchimpProblem, BusyError):
+            continue
+        with transaction(sessions) as session:
+            resume_audience(session, audience_id)
+
+
 def is_open(sessions: sessionmaker[Session], connections: Connections, destination_id: int) -> bool:
     """Whether calls may go. When it is time for a probe, this process makes it, and says what came of it."""
     with transaction(sessions) as session:
@@ -75,8 +134,8 @@ def is_open(sessions: sessionmaker[Session], connections: Connections, destinati
         breaker = read_breaker(destination.breaker)
         if destination.paused_at is None and may_call(breaker):
             return True
-        if not wants_probe(breaker, now):
-            return False
+        if destination.paused_code == REVOKED.kind or not wants_probe(breaker, now):
+            return False  # a withdrawn token never works again: only connecting anew mends it
         destination.breaker = start_probe(breaker, now).as_dict()
     is_up = _answers(connections, destination)
     with transaction(sessions) as session:
@@ -125,7 +184,8 @@ def list_due_audiences(session: Session) -> list[int]:
         " WHERE a.is_enabled AND a.approved_at IS NOT NULL AND coalesce(a.paused_code, '') <> 'gone' AND EXISTS (SELECT FROM changes c WHERE c.audience_id = a.id AND c.parked_at IS NULL"
         "   AND c.next_attempt_at <= now() AND (c.leased_until IS NULL OR c.leased_until <= now()))"
         " AND ((d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed')"
-        "   OR coalesce((d.breaker ->> 'until')::float8, 0) <= extract(epoch FROM now()))"
+        "   OR (coalesce(d.paused_code, '') <> 'revoked'"
+        "     AND coalesce((d.breaker ->> 'until')::float8, 0) <= extract(epoch FROM now())))"
         " ORDER BY a.id"
     )
     return list(session.execute(due).scalars())

@@ -37,6 +37,9 @@ class Settings:
     secret_key: str  # "" = read from, or made in, home/secret.key
     mailchimp_api_key: str  # "" = the local simulator
     mailchimp_base_url: str
+    mailchimp_client_id: str  # of the app registered with Mailchimp, for signing in by OAuth
+    mailchimp_client_secret: str
+    mailchimp_login_url: str
     sim_port: int
     web_processes: int
     worker_processes: int
@@ -124,6 +127,9 @@ def _read(env: Env) -> Settings:
         secret_key=env.str("MUSTER_SECRET_KEY", ""),
         mailchimp_api_key=env.str("MAILCHIMP_API_KEY", ""),
         mailchimp_base_url=env.str("MAILCHIMP_BASE_URL", ""),
+        mailchimp_client_id=env.str("MAILCHIMP_CLIENT_ID", ""),
+        mailchimp_client_secret=env.str("MAILCHIMP_CLIENT_SECRET", ""),
+        mailchimp_login_url=env.str("MAILCHIMP_LOGIN_URL", "https://login.mailchimp.com").rstrip("/"),
         sim_port=env.int("MUSTER_SIM_PORT", port + 1 if port != HIGHEST_PORT else port - 1),
         web_processes=env.int("MUSTER_WEB_PROCESSES", 2),
         worker_processes=env.int("MUSTER_WORKER_PROCESSES", 2),
@@ -149,6 +155,8 @@ def _list_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "REDIS_URL", "write it like redis://:password@host:6379/0."
     if not _is_url(settings.public_url, {"http", "https"}):
         yield "MUSTER_PUBLIC_URL", "write the whole address, starting with https:// or http://."
+    if not _is_login_url(settings.mailchimp_login_url):
+        yield "MAILCHIMP_LOGIN_URL", "it starts with https:// (or http:// on this machine, for a simulator)."
     if settings.log_format not in LOG_FORMATS:
         yield "MUSTER_LOG_FORMAT", f"it is one of {', '.join(LOG_FORMATS)}."
 
@@ -169,6 +177,14 @@ def _is_url(url: str, schemes: Collection[str]) -> bool:
         return False
     place = parts.path if parts.scheme == "unix" else parts.hostname
     return parts.scheme in schemes and bool(place)
+
+
+def _is_login_url(url: str) -> bool:
+    """Secrets go there, so not unencrypted to another machine."""
+    is_local = (
+        urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"} if _is_url(url, {"http"}) else False
+    )
+    return is_local or _is_url(url, {"https"})
 
 
 def _check_lengths(settings: Settings) -> None:

@@ -30,6 +30,7 @@ ACTIONS: Mapping[str, str] = {
     "hosted_form": "stops for this person and shows the link of Mailchimp's form",
     "reject_address": "stops for this person until the address is corrected",
     "drop_fields": "sends everything but the refused fields, and names them to the admin",
+    "pause_audience": "stops this audience, raises one alert, and goes on once the audience is there",
     "gone": "creates it again where consent allows, otherwise lets it be",
     "done": "nothing: it is as it should be",
     "give_up": "sets the change aside as a dead letter",
@@ -124,7 +125,7 @@ BAD_MERGE_FIELD = Classification(
 NOT_FOUND = Classification("not_found", "gone", "Mailchimp does not have this member (any more).")
 AUDIENCE_GONE = Classification(
     "audience_gone",
-    "pause",
+    "pause_audience",
     "Mailchimp no longer has this audience, or the account may not see it. Choose another audience, or remove it from Muster.",
 )
 MERGE_FIELD_GONE = Classification(
@@ -136,6 +137,11 @@ REFUSED_ARCHIVE = Classification(
     "refused_archive",
     "done",
     "The member was already out of the audience (archived, bounced or never confirmed).",
+)
+LOGIN_REFUSED = Classification(
+    "login_refused",
+    "give_up",
+    "Mailchimp did not complete the login. Start it again, and check that the client id, its secret and the redirect address are those of the registered app.",
 )
 BAD_ANSWER = Classification(
     "bad_answer",

@@ -1,0 +1,212 @@
+"""Accounts as destinations: signing in by OAuth, another key, and what mends a connection that was refused."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.audiences.connect import CALL_SECONDS, binding
+from app.audiences.models import Destination
+from app.audiences.outbox import wake_changes
+from app.audiences.simulated import DESTINATION_SLUG
+from app.core.audit import audit
+from app.core.config import Settings
+from app.core.db import transaction
+from app.core.errors import ConfigError, ConflictError, InvalidError
+from app.core.secretbox import SecretBox
+from app.sources.models import PendingLogin
+from integrations.mailchimp.answers import AccountInfo
+from integrations.mailchimp.gateway import Gateway, base_url_for
+from integrations.mailchimp.oauth import OAuthClient, Token, authorize_url, exchange_code
+from integrations.mailchimp.problems import MailchimpProblem
+from integrations.mailchimp.transport import Login
+
+PURPOSE = "destination"
+STATE_BYTES = 32
+LOGIN_MINUTES = 15
+SETTINGS_SLUG = "mailchimp"  # the account of MAILCHIMP_API_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What opens an account, once it was seen to: the key or token, where, and whose it is."""
+
+    login: Login
+    key: str
+    base_url: str
+    account: Mapping[str, Any]  # {account_id, name, role, dc}
+
+
+def oauth_client(settings: Settings, redirect_uri: str) -> OAuthClient:
+    """The registered app of the settings. ConfigError where it is not set."""
+    if not settings.mailchimp_client_id or not settings.mailchimp_client_secret:
+        raise ConfigError(
+            "There is no registered Mailchimp app to sign in with.",
+            "Register one under Account > Extras > Registered apps, with this redirect address:"
+            f" {redirect_uri} - then set MAILCHIMP_CLIENT_ID and MAILCHIMP_CLIENT_SECRET.",
+        )
+    return OAuthClient(
+        settings.mailchimp_client_id,
+        settings.mailchimp_client_secret,
+        redirect_uri,
+        settings.mailchimp_login_url,
+    )
+
+
+def begin_connect(session: Session, settings: Settings, slug: str, redirect_uri: str, actor: str) -> str:
+    """Where to send the browser of `actor`, to connect (or connect again) the destination `slug`.
+
+    The state in the address works once, for a quarter of an hour; only its hash is kept.
+    """
+    _check_slug(settings, slug)
+    client, state = oauth_client(settings, redirect_uri), secrets.token_urlsafe(STATE_BYTES)
+    session.execute(delete(PendingLogin).where(PendingLogin.expires_at < func.now()))
+    session.add(
+        PendingLogin(
+            state_hash=_hash(state),
+            purpose=PURPOSE,
+            slug=slug,
+            actor=actor,
+            expires_at=func.now() + timedelta(minutes=LOGIN_MINUTES),
+        )
+    )
+    session.flush()
+    return authorize_url(client, state)
+
+
+def use_state(session: Session, state: str, actor: str) -> str:
+    """The slug that a login was begun for; its state is spent. InvalidError for any but a fresh one of this actor."""
+    found = session.execute(
+        delete(PendingLogin)
+        .where(PendingLogin.state_hash == _hash(state), PendingLogin.purpose == PURPOSE)
+        .returning(PendingLogin.slug, PendingLogin.actor, PendingLogin.expires_at > func.now())
+    ).first()
+    # The look-up is by hash, so its timing tells nothing of the state; the actor is compared in constant time too.
+    if found is None or not found[2] or not hmac.compare_digest(found[1].encode(), actor.encode()):
+        raise InvalidError(
+            "This login was not begun here, was used already, or took too long.", "Start it again."
+        )
+    return str(found[0])
+
+
+def finish_connect(
+    sessions: sessionmaker[Session],
+    box: SecretBox,
+    settings: Settings,
+    *,
+    answer: Mapping[str, str],
+    redirect_uri: str,
+    actor: str,
+) -> str:
+    """Take the browser's return (`state` and `code`, or `error`) and store the token; the destination's slug.
+
+    InvalidError for a state that does not fit, or with Mailchimp's reason; ConflictError for another account than
+    the one that the destination had.
+    """
+    client = oauth_client(settings, redirect_uri)
+    with transaction(sessions) as session:
+        slug = use_state(session, answer.get("state", ""), actor)
+    if not answer.get("code"):
+        raise InvalidError("Mailchimp did not allow the connection.", "Start it again, and allow it there.")
+    try:
+        token = exchange_code(client, answer["code"])
+        info = look_in(token.base_url, token.access_token, "oauth")
+    except MailchimpProblem as problem:
+        raise InvalidError(f"Mailchimp did not complete the login: {problem}", problem.sentence) from problem
+    with transaction(sessions) as session:
+        store_access(session, box, slug, _token_access(token, info), actor)
+    return slug
+
+
+def rotate_key(
+    sessions: sessionmaker[Session],
+    box: SecretBox,
+    settings: Settings,
+    *,
+    slug: str,
+    api_key: str,
+    actor: str,
+    base_url: str = "",
+) -> None:
+    """Try a new API key and put it in the place of the old one (or of a token); waiting work resumes.
+
+    InvalidError where Mailchimp does not take it, ConflictError where it opens another account.
+    """
+    _check_slug(settings, slug)
+    try:
+        address = base_url or base_url_for(api_key)
+        info = look_in(address, api_key, "api_key")
+    except ValueError as error:
+        raise InvalidError("This is not a Mailchimp API key.", str(error)) from error
+    except MailchimpProblem as problem:
+        raise InvalidError(f"Mailchimp does not take this key: {problem}", problem.sentence) from problem
+    account = describe_account(info, api_key.rpartition("-")[2])
+    with transaction(sessions) as session:
+        store_access(session, box, slug, Access("api_key", api_key, address, account), actor)
+
+
+def look_in(base_url: str, key: str, login: Login) -> AccountInfo:
+    """Whose account a key or token opens: one call. MailchimpProblem where it opens none."""
+    gateway = Gateway(base_url, key, login=login, deadline_seconds=CALL_SECONDS)
+    try:
+        return gateway.get_root()
+    finally:
+        gateway.close()
+
+
+def store_access(session: Session, box: SecretBox, slug: str, access: Access, actor: str) -> Destination:
+    """Make the destination, or give it new access: unpaused, its breaker closed, its waiting changes awake."""
+    destination = session.scalar(select(Destination).where(Destination.slug == slug).with_for_update())
+    is_new = destination is None
+    if destination is None:
+        destination = Destination(slug=slug, label=str(access.account.get("name") or ""))
+        session.add(destination)
+    known, other = destination.account or {}, access.account.get("account_id")
+    if known.get("account_id") and other and known["account_id"] != other:
+        raise ConflictError(
+            f"{slug!r} is connected with the account {known.get('name')!r}; this access is for {access.account.get('name')!r}.",
+            "Sign in with the right account, or connect this one under another name.",
+        )
+    destination.base_url, destination.login = access.base_url, access.login
+    destination.sealed_key, destination.account = box.seal(access.key, binding(slug)), dict(access.account)
+    destination.paused_at, destination.paused_code, destination.paused_reason = None, None, None
+    destination.breaker = {}
+    session.flush()
+    if not is_new:
+        wake_changes(session, destination.id)
+    action = "destination.connect" if is_new else "destination.reconnect"
+    audit(session, actor, action, f"destination:{slug}", None, {"login": access.login, **access.account})
+    return destination
+
+
+def describe_account(info: AccountInfo, data_centre: str) -> dict[str, str]:
+    """What is kept of an account: {account_id, name, role, dc}."""
+    return {
+        "account_id": info.account_id,
+        "name": info.account_name,
+        "role": info.role,
+        "dc": data_centre,
+    }
+
+
+def _token_access(token: Token, info: AccountInfo) -> Access:
+    account = describe_account(info, token.data_centre)
+    return Access("oauth", token.access_token, token.base_url, account)
+
+
+def _check_slug(settings: Settings, slug: str) -> None:
+    if slug == DESTINATION_SLUG or (slug == SETTINGS_SLUG and settings.mailchimp_api_key):
+        raise InvalidError(
+            f"The destination {slug!r} gets its key from the settings.",
+            "Change MAILCHIMP_API_KEY and start Muster again, or choose another name.",
+        )
+
+
+def _hash(state: str) -> bytes:
+    return hashlib.sha256(state.encode()).digest()

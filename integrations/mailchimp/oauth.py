@@ -1,0 +1,161 @@
+"""Signing in to a Mailchimp account by OAuth 2: where to send the admin, the token for a code, whose token it is.
+
+Authorization code flow without scopes, expiry or refresh (expires_in is 0): a token works until it is withdrawn.
+https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/, recorded metadata of 2021 (seen 2026-11).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from integrations.mailchimp.deadline import Deadline, bounded_adapter
+from integrations.mailchimp.problems import (
+    BAD_ANSWER,
+    LOGIN_REFUSED,
+    OUTAGE,
+    UNKNOWN_OUTCOME,
+    MailchimpProblem,
+    problem_from_answer,
+)
+from integrations.mailchimp.transport import CONNECT_SECONDS, LOOPBACK_HOSTS, check_base_url
+
+LOGIN_URL = "https://login.mailchimp.com"
+DEADLINE_SECONDS = 10.0
+MAX_ANSWER_BYTES = 256 * 1024
+API_HOSTS = ".api.mailchimp.com"
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """The app as registered with Mailchimp (Account > Extras > Registered apps)."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    redirect_uri: str
+    login_url: str = LOGIN_URL  # another only for a simulator
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and the account that it opens. `base_url` is where its API is."""
+
+    access_token: str = field(repr=False)
+    base_url: str
+    data_centre: str = ""
+    account_name: str = ""
+    role: str = ""
+    login_email: str = ""
+
+
+def authorize_url(client: OAuthClient, state: str) -> str:
+    """Where to send the admin's browser; it comes back to the redirect address with `code` and this `state`."""
+    query = {
+        "response_type": "code",
+        "client_id": client.client_id,
+        "redirect_uri": client.redirect_uri,
+        "state": state,
+    }
+    return f"{check_base_url(client.login_url)}/oauth2/authorize?{urlencode(query)}"
+
+
+def exchange_code(client: OAuthClient, code: str, seconds: float = DEADLINE_SECONDS) -> Token:
+    """The token for a code, and what it opens. MailchimpProblem (kind login_refused) where either is refused."""
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": client.client_id,
+        "client_secret": client.client_secret,
+        "redirect_uri": client.redirect_uri,
+        "code": code,
+    }
+    answer = _ask(client, "POST", "/oauth2/token", seconds, form=form)
+    token = str(answer.get("access_token") or "")
+    if not token:
+        raise MailchimpProblem(LOGIN_REFUSED, 200, "No Token", where="POST /oauth2/token")
+    return read_metadata(client, token, seconds)
+
+
+def read_metadata(client: OAuthClient, token: str, seconds: float = DEADLINE_SECONDS) -> Token:
+    """Whose token it is. A bad one is answered with status 200 and without `api_endpoint`."""
+    answer = _ask(client, "GET", "/oauth2/metadata", seconds, headers={"Authorization": f"OAuth {token}"})
+    endpoint = str(answer.get("api_endpoint") or "")
+    if not endpoint:
+        raise MailchimpProblem(LOGIN_REFUSED, 200, "Bad Token", where="GET /oauth2/metadata")
+    login = answer.get("login")
+    return Token(
+        access_token=token,
+        base_url=_api_url(client, endpoint),
+        data_centre=str(answer.get("dc") or ""),
+        account_name=str(answer.get("accountname") or ""),
+        role=str(answer.get("role") or ""),
+        login_email=str(login.get("login_email") or "") if isinstance(login, Mapping) else "",
+    )
+
+
+def _api_url(client: OAuthClient, endpoint: str) -> str:
+    """The API's base URL, on a host of Mailchimp's; on this machine only where the login was on it too."""
+    try:
+        host = urlsplit(check_base_url(endpoint)).hostname or ""
+    except ValueError:
+        host = ""
+    is_local = host in LOOPBACK_HOSTS and urlsplit(client.login_url).hostname in LOOPBACK_HOSTS
+    if not host.endswith(API_HOSTS) and not is_local:
+        raise MailchimpProblem(BAD_ANSWER, 200, "Strange Endpoint", where="GET /oauth2/metadata")
+    base = endpoint.rstrip("/")
+    return base if base.endswith("/3.0") else f"{base}/3.0"
+
+
+def _ask(
+    client: OAuthClient,
+    method: str,
+    path: str,
+    seconds: float,
+    *,
+    form: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Mapping[str, Any]:
+    """One call to the login host within `seconds`. Nothing of what was sent stands in a problem."""
+    where, url = f"{method} {path}", check_base_url(client.login_url) + path
+    deadline = Deadline()
+    deadline.start(seconds)
+    try:
+        with requests.Session() as session:
+            session.trust_env = urlsplit(url).hostname not in LOOPBACK_HOSTS
+            session.mount(f"{urlsplit(url).scheme}://", bounded_adapter(deadline, 1))
+            session.auth = _no_auth
+            with session.request(
+                method,
+                url,
+                data=form,
+                headers={"Accept": "application/json", "User-Agent": "Muster", **(headers or {})},
+                timeout=(min(CONNECT_SECONDS, seconds), seconds),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                status, content = answer.status_code, answer.raw.read(MAX_ANSWER_BYTES, decode_content=True)
+    except (requests.ConnectTimeout, requests.exceptions.SSLError):
+        raise MailchimpProblem(OUTAGE, None, "Not Connected", where=where) from None
+    except (requests.RequestException, HTTPError, OSError):
+        raise MailchimpProblem(UNKNOWN_OUTCOME, None, "No Answer", where=where) from None
+    return _read(status, content, where)
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps requests from looking for a password in a .netrc."""
+    return request
+
+
+def _read(status: int, content: bytes, where: str) -> Mapping[str, Any]:
+    try:
+        parsed = json.loads(content)
+    except ValueError:
+        parsed = None
+    if status == requests.codes.ok and isinstance(parsed, Mapping):
+        return parsed
+    if 400 <= status < 500 and isinstance(parsed, Mapping):  # noqa: PLR2004 - RFC 6749: {"error": "invalid_grant"}
+        raise MailchimpProblem(LOGIN_REFUSED, status, str(parsed.get("error") or "")[:80], where=where)
+    raise problem_from_answer(status, "", where)
