@@ -26,7 +26,7 @@ from app.audiences.views import AudienceView, Trouble
 from app.core.db import transaction
 from app.core.errors import BusyError
 from integrations.mailchimp.gateway import Gateway
-from integrations.mailchimp.problems import AUDIENCE_GONE, MailchimpProblem
+from integrations.mailchimp.problems import AUDIENCE_GONE, REVOKED, MailchimpProblem
 
 # How often the sweep reads an audience anew.
 PULL_SECONDS = 300.0

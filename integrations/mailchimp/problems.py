@@ -24,13 +24,12 @@ ACTIONS: Mapping[str, str] = {
     "slow_down": "halves the connections of the whole account, waits and tries again",
     "reread": "reads what is there now, and repeats the change where it is missing",
     "retry_tomorrow": "tries again after a day, a few times",
-    "pause": "stops the connection, raises one alert, and goes on by itself once it is mended",
+    "pause": "stops what is refused (the account, or this audience), raises one alert, and goes on once it is mended",
     "rekey": "addresses the member anew by its e-mail address, and updates it",
     "opt_out": "notes the opt-out and writes nothing that would subscribe",
     "hosted_form": "stops for this person and shows the link of Mailchimp's form",
     "reject_address": "stops for this person until the address is corrected",
     "drop_fields": "sends everything but the refused fields, and names them to the admin",
-    "pause_audience": "stops this audience, raises one alert, and goes on once the audience is there",
     "gone": "creates it again where consent allows, otherwise lets it be",
     "done": "nothing: it is as it should be",
     "give_up": "sets the change aside as a dead letter",
@@ -125,7 +124,7 @@ BAD_MERGE_FIELD = Classification(
 NOT_FOUND = Classification("not_found", "gone", "Mailchimp does not have this member (any more).")
 AUDIENCE_GONE = Classification(
     "audience_gone",
-    "pause_audience",
+    "pause",
     "Mailchimp no longer has this audience, or the account may not see it. Choose another audience, or remove it from Muster.",
 )
 MERGE_FIELD_GONE = Classification(
