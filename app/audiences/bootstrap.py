@@ -1,6 +1,6 @@
 """The first start: without a Mailchimp key there is a ready audience on the local simulator."""
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.audiences.configure import AudienceWish, add_audience, ensure_destination
@@ -12,6 +12,7 @@ from app.audiences.simulated import (
     LIST_ID,
     LIST_NAME,
     MERGE_FIELDS,
+    STATE_FILE,
     simulator_form_url,
 )
 from app.core.config import Settings
@@ -41,4 +42,12 @@ def ensure_simulated_audience(session: Session, settings: Settings, box: SecretB
         MergeField(index, tag, tag, kind) for index, (tag, kind) in enumerate(MERGE_FIELDS.items(), 1)
     )
     live = LiveAudience(LIST_ID, LIST_NAME, simulator_form_url(settings), merge_fields=fields)
-    return add_audience(session, destination, live, AudienceWish(AUDIENCE_SLUG, LIST_ID), actor="first start")
+    audience = add_audience(
+        session, destination, live, AudienceWish(AUDIENCE_SLUG, LIST_ID), actor="first start"
+    )
+    if not (
+        settings.home / STATE_FILE
+    ).exists():  # a simulator that never ran has no members to be careful of
+        audience.approved_at = session.scalar(select(func.now()))
+        session.flush()
+    return audience

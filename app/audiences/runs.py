@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.audiences.gate import mind_problem
 from app.audiences.models import SyncRun
 from app.audiences.views import Trouble
 from app.core.db import transaction
@@ -39,7 +40,7 @@ MORE = text("UPDATE sync_runs SET total_count = done_count + :waiting WHERE id =
 # Of the bulk lane, and only people who stand by their consent: everybody else's change is still needed.
 DROP = text("""
     DELETE FROM changes c USING audiences a
-    WHERE a.id = :audience_id AND c.audience_id = a.id AND c.lane = 1
+    WHERE a.id = :audience_id AND c.audience_id = a.id AND c.lane = 1 AND c.sent_email IS NULL
       AND (c.leased_until IS NULL OR c.leased_until <= now())
       AND EXISTS (SELECT FROM contacts p WHERE p.id = c.contact_id AND p.state = 'active')
       AND NOT EXISTS (
@@ -94,10 +95,11 @@ class RunWatch:
         is_folding: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        self._sessions, self._audience_id, self._kind, self._actor = sessions, audience_id, kind, actor
+        self.sessions, self.audience_id, self._kind, self._actor = sessions, audience_id, kind, actor
         self._is_folding, self._on_progress = is_folding, on_progress
         self._written_at = time.monotonic()
         self._forget()
+        self._is_closed = False
         self.run_id: int | None = None
         self.wish: Wish = ""
 
@@ -139,12 +141,14 @@ class RunWatch:
         findings: Mapping[str, Any] | None = None,
     ) -> None:
         """The end: failed with `error`, else paused or cancelled where an admin asked for it, else `state` or done."""
-        if self.run_id is None and not self._calls and not state and error is None:
+        is_idle = self.run_id is None and not self._calls and not state and error is None
+        if self._is_closed or is_idle:
             return
+        self._is_closed = True
         self._write(end=_End(error, state, findings))
 
     def _write(self, total_count: int | None = None, end: "_End | None" = None) -> None:
-        with transaction(self._sessions) as session:
+        with transaction(self.sessions) as session:
             run = self._get_row(session)
             if total_count is not None:
                 run.total_count = run.done_count + total_count
@@ -160,7 +164,7 @@ class RunWatch:
 
     def _get_row(self, session: Session) -> SyncRun:
         if self.run_id is None:
-            known = {"audience_id": self._audience_id, "kind": self._kind}
+            known = {"audience_id": self.audience_id, "kind": self._kind}
             if self._is_folding:
                 self.run_id = session.scalar(FOLD, {**known, "dead": DEAD_SECONDS, "fold": FOLD_SECONDS})
             waiting = session.scalar(WAITING, known) if self._kind == "push" else None
@@ -185,7 +189,7 @@ class RunWatch:
         if self._errors:
             run.errors = group_errors(run.errors, self._errors)
         run.beat_at = session.scalar(select(func.clock_timestamp()))
-        if run.state == "done":  # another worker of the same push had ended it
+        if run.state == "done" and self._is_folding:  # another worker of the same push had ended it
             run.state, run.finished_at = "running", None
 
 
@@ -230,6 +234,7 @@ def watched(watch: RunWatch) -> Iterator[RunWatch]:
     try:
         yield watch
     except BaseException as error:
+        mind_problem(watch.sessions, watch.audience_id, error)
         watch.close(explain(error))
         raise
     watch.close()

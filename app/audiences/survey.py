@@ -1,0 +1,154 @@
+"""Planning everybody of an audience without any effect: who would join, change, leave, stay, and who cannot be synced."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.audiences.guard import LEAVING_KINDS, must_go
+from app.audiences.load import Situation, load_situations
+from app.audiences.plan import Operation, plan_member
+from app.audiences.runs import RunWatch, group_errors
+from app.audiences.valve import REACHABLE_THERE
+from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
+from app.core.db import transaction
+
+PAGE_SIZE = 2000
+SAMPLE_SIZE = 10
+# Everybody who gave consent or is a member, in order of id, a page at a time.
+EVERYBODY = text("""
+    (SELECT k.contact_id AS id FROM consents k JOIN audiences a ON a.id = :audience_id
+     WHERE k.channel = a.channel AND k.purpose = a.purpose AND k.status = 'given' AND k.contact_id > :after
+     ORDER BY k.contact_id LIMIT :limit)
+    UNION
+    (SELECT contact_id FROM members WHERE audience_id = :audience_id AND contact_id > :after
+     ORDER BY contact_id LIMIT :limit)
+    ORDER BY id LIMIT :limit
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one contact needs. kind: added, changed, removed, opted_out, unchanged, refused, outside.
+
+    `change` says what would happen, by names of fields and tags only; `overwritten` are merge fields of theirs that
+    would be replaced by another value.
+    """
+
+    kind: str
+    change: str = ""
+    fields: tuple[str, ...] = ()
+    overwritten: tuple[str, ...] = ()
+    is_losing: bool = False
+
+
+def find_difference(contact: ContactView, mirror: Mirror | None, operation: Operation) -> Finding:
+    """What a planned operation means for a person. Pure."""
+    if operation.kind == "nothing":
+        is_member = mirror is not None and mirror.status in REACHABLE_THERE
+        return Finding("unchanged" if is_member else "outside")
+    if operation.kind == "cannot_sync":
+        return Finding("refused", operation.trouble.reason if operation.trouble else "")
+    if operation.kind in LEAVING_KINDS:
+        kind = "opted_out" if must_go(contact, operation) else "removed"
+        words = {"archive": "archived", "erase": "erased"}
+        return Finding(
+            kind, words.get(operation.kind, operation.status or "leaves"), is_losing=kind == "removed"
+        )
+    if mirror is None or mirror.status in {"", "archived"}:
+        return Finding("added", f"joins as {operation.status or operation.status_if_new}")
+    return _changed(mirror, operation)
+
+
+def _changed(mirror: Mirror, operation: Operation) -> Finding:
+    fields = tuple(
+        tag for tag, value in sorted(operation.merge_fields.items()) if mirror.merge_fields.get(tag) != value
+    )
+    overwritten = tuple(tag for tag in fields if mirror.merge_fields.get(tag) not in {None, ""})
+    parts = [
+        "another address" if operation.kind == "change_email" else "",
+        f"fields {', '.join(fields)}" if fields else "",
+        f"tags set: {', '.join(operation.tags_add)}" if operation.tags_add else "",
+        f"tags taken off: {', '.join(operation.tags_remove)}" if operation.tags_remove else "",
+    ]
+    change = "; ".join(part for part in parts if part) or operation.kind
+    return Finding("changed", change, fields, overwritten, bool(overwritten or operation.tags_remove))
+
+
+@dataclass(slots=True)
+class Survey:
+    """What everybody needs. `counts` by kind of finding; `to_send` are at most `keep` contacts that need a call."""
+
+    keep: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    fields: Counter[str] = field(default_factory=Counter)
+    samples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    losing_count: int = 0
+    entitled_count: int = 0
+    to_send: list[int] = field(default_factory=list)
+
+    def add(self, one: Situation, audience: AudienceView) -> None:
+        """Plan one contact, and count what comes of it."""
+        contact = one.contact
+        operation = plan_member(contact, one.mirror, audience)
+        found = find_difference(contact, one.mirror, operation)
+        self.counts[found.kind] += 1
+        self.fields.update(found.fields)
+        self.losing_count += found.is_losing
+        is_entitled = contact.standing.is_admitted and found.kind in {"added", "changed", "unchanged"}
+        self.entitled_count += is_entitled
+        if operation.is_call and len(self.to_send) < self.keep:
+            self.to_send.append(contact.contact_id)
+        if operation.kind == "cannot_sync":
+            reason = operation.trouble or Trouble("unknown", "No reason is known.")
+            self.refused = group_errors(self.refused, [(contact.contact_id, reason)])
+        elif found.kind not in {"unchanged", "outside"}:
+            sample = self.samples.setdefault(found.kind, [])
+            if len(sample) < SAMPLE_SIZE:
+                sample.append({"contact_id": contact.contact_id, "change": found.change})
+
+    @property
+    def call_count(self) -> int:
+        """People who need a call."""
+        return sum(self.counts[kind] for kind in ("added", "changed", "removed", "opted_out"))
+
+    def as_findings(self) -> dict[str, Any]:
+        """As kept in a run."""
+        kinds = ("added", "changed", "removed", "opted_out", "unchanged", "refused")
+        return {
+            **{kind: self.counts[kind] for kind in kinds},
+            "fields": dict(self.fields.most_common()),
+            "samples": self.samples,
+            "refusals": self.refused,
+        }
+
+
+def survey_audience(
+    sessions: sessionmaker[Session], audience: AudienceView, watch: RunWatch, keep: int = 0
+) -> Survey:
+    """Plan everybody; nothing is written. Ends early, with what it has, when an admin asks the run to stop."""
+    survey = Survey(keep)
+    for page in _pages(sessions, audience.audience_id):
+        with transaction(sessions) as session:
+            situations: Mapping[int, Situation] = load_situations(session, audience, page)
+        for one in situations.values():
+            survey.add(one, audience)
+        if watch.note(done=len(page)):
+            break
+    return survey
+
+
+def _pages(sessions: sessionmaker[Session], audience_id: int) -> Iterator[list[int]]:
+    after = 0
+    while True:
+        asked = {"audience_id": audience_id, "after": after, "limit": PAGE_SIZE}
+        with transaction(sessions) as session:
+            page = list(session.scalars(EVERYBODY, asked))
+        if not page:
+            return
+        yield page
+        after = page[-1]
