@@ -4,12 +4,14 @@ import csv
 
 import pytest
 
+from integrations.kit.registry import list_integrations
 from mappings.language.checks import lint, run_tests
 from mappings.language.compile import EventInfo, compile_mapping
 from mappings.language.document import load_document
 from mappings.language.presets import find_preset, list_presets
 
-NAMES = ["mailchimp", "meta_leads", "plain_sheet", "raisers_edge", "standard_webhooks", "website"]
+LISTS = ["plain_sheet", "raisers_edge"]
+NAMES = sorted([*list_integrations(), *LISTS])
 
 
 def apply(name, content, **event):
@@ -18,10 +20,7 @@ def apply(name, content, **event):
 
 def test_there_is_a_preset_for_every_integration_and_for_lists():
     assert [preset.name for preset in list_presets()] == NAMES
-    assert [preset.name for preset in list_presets() if preset.source == "list"] == [
-        "plain_sheet",
-        "raisers_edge",
-    ]
+    assert [preset.name for preset in list_presets() if preset.source == "list"] == LISTS
 
 
 def test_a_preset_that_is_not_there_is_not_found():
