@@ -1,99 +1,56 @@
 """Meta Lead Ads: the leadgen webhook of a Page, and the lead fetched from the Graph API.
 
 Facts from Meta's pages on webhooks and lead retrieval (https://developers.facebook.com/docs/graph-api/webhooks/getting-started,
-https://developers.facebook.com/docs/marketing-api/guides/lead-ads/retrieving, seen 2026-11-21).
+https://developers.facebook.com/docs/marketing-api/guides/lead-ads/retrieving, seen 2026-11-22).
 """
 
-from typing import ClassVar
+from datetime import datetime
 
-from integrations.kit.base import BaseSource
 from integrations.kit.contract import (
+    BackfillPage,
     Client,
-    EnrichError,
     Event,
+    Health,
     RawRequest,
-    Reply,
     Setting,
     SourceConfig,
     Split,
 )
-from integrations.kit.fetch import is_stand_in
-from integrations.kit.signing import Check, HmacScheme, Prefixed, is_same_token
+from integrations.kit.graph import check_subscription, is_object_id
+from integrations.kit.meta import APP_SECRET, GRAPH_SETTINGS, VERIFY_TOKEN, MetaSource
+from integrations.meta_leads.backfill import fetch_page, list_form_ids
 from integrations.meta_leads.changes import split_changes
-from integrations.meta_leads.leads import GRAPH_ERRORS, fetch_lead, is_version
-
-_SIGNATURE = HmacScheme(
-    secret="app_secret",  # noqa: S106 -- the name of a setting
-    header="x-hub-signature-256",
-    layout=Prefixed("sha256="),
-)
-_VERSION = "v25.0"
-_MISSING = "the source has no page token, so leads cannot be fetched"
-_MISSING_HINT = "Make a long-lived Page token and set it on the source as page_token."
+from integrations.meta_leads.leads import TOKEN, fetch_lead
 
 
-class MetaLeads(BaseSource):
-    """Leads of instant forms: signed, in batches of up to 1,000, ids only; the rest is fetched.
-
-    The signature has no time in it. A repeat is known by its bytes, and a lead in another batch by its event's key.
-    """
+class MetaLeads(MetaSource):
+    """Leads of instant forms: signed, in batches of up to 1,000, ids only; the rest is fetched."""
 
     name = "meta_leads"
     label = "Meta Lead Ads (Facebook, Instagram)"
-    methods = frozenset({"GET", "HEAD", "POST"})
-    checks: ClassVar[tuple[Check, ...]] = (_SIGNATURE,)
-    api_host = "graph.facebook.com"
-    api_base_setting = "graph_base_url"
-    api_error_outcomes = GRAPH_ERRORS
+    is_thin = True
+    can_backfill = True
     settings = (
+        APP_SECRET,
+        VERIFY_TOKEN,
         Setting(
-            "app_secret",
-            "App secret",
-            "App dashboard, App settings, Basic. It signs every delivery.",
-            is_secret=True,
-            is_required=True,
-            is_primary=True,
-        ),
-        Setting(
-            "verify_token",
-            "Verify token",
-            "Typed into the Webhooks page of the app dashboard; Meta sends it back when it checks the address.",
-            is_secret=True,
-            generated="token",
-        ),
-        Setting(
-            "page_token",
+            TOKEN,
             "Page access token",
             "Long-lived, of a person or system user with leads_retrieval on the Page. Without it leads wait.",
             is_secret=True,
         ),
         Setting(
-            "graph_version",
-            "Graph API version",
-            "Such as v25.0; Meta retires versions after about two years.",
-            default=_VERSION,
+            "page_id",
+            "Page id",
+            "Digits. With it Muster sees whether the Page still sends, and fetches leads that went missing.",
         ),
         Setting(
-            "graph_base_url",
-            "Graph API address",
-            "Only for a stand-in on this machine: http://127.0.0.1:<port>.",
+            "form_ids",
+            "Forms to fetch missing leads of",
+            "Ids with commas between them; empty = all forms of the Page.",
         ),
+        *GRAPH_SETTINGS,
     )
-
-    def challenge(self, request: RawRequest, config: SourceConfig) -> Reply | None:
-        """The echo Meta asks for by GET; text/plain, never read as a number, and only for the right token."""
-        if request.method not in ("GET", "HEAD"):
-            return None
-        tokens = config.secrets.get("verify_token", ())
-        is_subscribing = request.param("hub.mode") == "subscribe"
-        echo = request.param("hub.challenge")
-        if (
-            not is_subscribing
-            or echo is None
-            or not is_same_token(request.param("hub.verify_token") or "", tokens)
-        ):
-            return Reply(403)
-        return Reply(200, echo.encode(errors="replace"), headers=(("x-content-type-options", "nosniff"),))
 
     def split(self, request: RawRequest, config: SourceConfig) -> Split:  # noqa: ARG002
         """One event a leadgen change; everything else by its name."""
@@ -101,32 +58,27 @@ class MetaLeads(BaseSource):
 
     def enrich(self, event: Event, config: SourceConfig, client: Client) -> Event:
         """The lead's answers, with each current token until one is accepted."""
-        version = config.settings.get("graph_version") or _VERSION
-        refusal = EnrichError("blocked_credentials", _MISSING, _MISSING_HINT)
-        for token in config.secrets.get("page_token", ()):
-            try:
-                return fetch_lead(event, token, version, client)
-            except EnrichError as error:
-                if error.outcome != "blocked_credentials":
-                    raise
-                refusal = error
-        raise refusal
+        return fetch_lead(event, config, client)
+
+    def backfill(self, config: SourceConfig, since: datetime, cursor: str, client: Client) -> BackfillPage:
+        """One page of one form's leads, ids only, as the webhook would have brought them."""
+        return fetch_page(config, since, cursor, client)
+
+    def health(self, config: SourceConfig, client: Client) -> Health:
+        """Whether an app on the Page still gets leadgen."""
+        page_id = config.settings.get("page_id", "").strip()
+        return check_subscription(page_id, ("leadgen",), config, client, TOKEN)
 
     def list_config_problems(self, config: SourceConfig) -> tuple[str, ...]:
         """What keeps leads from coming in, or from being fetched."""
         problems = list(super().list_config_problems(config))
-        if not any(config.secrets.get("verify_token", ())):
-            problems.append(
-                "Verify token is not set; Meta cannot check the address, so the webhook cannot be saved."
-            )
-        if not any(config.secrets.get("page_token", ())):
+        if not any(config.secrets.get(TOKEN, ())):
             problems.append("Page access token is not set; leads come in and wait, none can be fetched.")
-        if not is_version(config.settings.get("graph_version") or _VERSION):
-            problems.append("Graph API version is no version; write it like v25.0.")
-        if not is_stand_in(config.settings.get("graph_base_url", "")):
-            problems.append(
-                "Graph API address may only be http://127.0.0.1:<port>; leave it empty otherwise."
-            )
+        page_id = config.settings.get("page_id", "").strip()
+        if page_id and not is_object_id(page_id):
+            problems.append("Page id is no number; it stands on the Page under About, Page transparency.")
+        if not all(is_object_id(form) for form in list_form_ids(config)):
+            problems.append("Forms to fetch missing leads of: write ids (digits) with commas between them.")
         return tuple(problems)
 
 
