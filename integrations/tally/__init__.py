@@ -1,0 +1,1 @@
+"""Tally: the answers to a form, signed where a signing secret is set."""
