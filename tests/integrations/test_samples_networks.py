@@ -1,0 +1,179 @@
+"""Bodies nobody here wrote, of X, LinkedIn, TikTok, Blackbaud, Salesforce and mention.com: each read as it should be."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integrations.kit.contract import RawRequest, SourceConfig, Split, Unreadable
+from integrations.kit.registry import get_source
+from mappings.language.compile import compile_mapping
+from mappings.language.document import load_document
+from mappings.language.event import EventInfo
+from mappings.language.patch import MappingResult
+from mappings.language.presets import find_preset
+
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+# sample -> (kinds of events, names of ignored parts); text instead: the beginning of the reason it is unreadable.
+SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
+    "x/aaa-follow_events-template.txt": "not JSON",  # holes in it; filled below
+    "x/aaa-tweet_create-longform-truncated-1.txt": "not JSON",  # the same
+    "x/autohook-signed-2.json": ([], ["test_number"]),
+    "x/xaa-dm-received-1.json": (["dm.received"], []),
+    "x/xaa-follow-1.json": (["follow.follow"], []),
+    "x/xaa-like-1.json": (["like.create"], []),
+    "x/xaa-oauth-revoke-1.json": ([], ["oauth.revoke"]),
+    "x/xaa-post-create-1.json": (["post.create"], []),
+    "x/xaa-post-delete-1.json": (["post.delete"], []),
+    "x/xaa-post-mention-create-1.json": (["post.mention.create"], []),
+    "x/xaa-profile-update-bio-1.json": (["profile.update.bio"], []),
+    "x/xaa-unfollow-1.json": (["follow.unfollow"], []),
+}
+FOLDERS = {"x": "x"}  # of samples -> integration
+NOT_BODIES: frozenset[str] = frozenset()
+
+
+def request_of(body: bytes, content_type: str = "application/json") -> RawRequest:
+    return RawRequest(
+        "POST", "https://muster.example/hooks/s", (("content-type", content_type),), body, (), "", NOW
+    )
+
+
+def split_of(shared: Path, name: str, **settings: str) -> Split | str:
+    folder = name.split("/", maxsplit=1)[0]
+    body = (shared / "payloads" / name).read_bytes()
+    return read(FOLDERS[folder], body, **settings)
+
+
+def read(integration: str, body: bytes, **settings: str) -> Split | str:
+    try:
+        return get_source(integration).split(request_of(body), SourceConfig("s", settings))
+    except Unreadable as error:
+        return error.reason
+
+
+def mapped(integration: str, split: Split) -> list[MappingResult]:
+    preset = find_preset(integration)
+    assert preset is not None
+    mapping = compile_mapping(load_document(preset.text))
+    return [
+        mapping.apply(
+            event.content, EventInfo(event.key, event.kind, event.occurred_at, NOW, event.account, "s")
+        )
+        for event in split.events
+    ]
+
+
+def fields_and_identities(result: MappingResult) -> tuple[dict[str, Any], list[str]]:
+    patch = result.patches[0]
+    return dict(patch.fields), [f"{each.kind} {each.value}" for each in patch.identities]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_is_read_or_refused_with_its_reason(shared: Path, name: str) -> None:
+    expected, reading = SAMPLES[name], split_of(shared, name)
+
+    if isinstance(reading, str):
+        assert isinstance(expected, str)
+        assert reading.startswith(expected)
+    else:
+        assert expected == ([event.kind for event in reading.events], [part.kind for part in reading.ignored])
+        assert all(part.reason for part in reading.ignored)
+        assert not [
+            result.rejected
+            for result in mapped(FOLDERS[name.split("/", maxsplit=1)[0]], reading)
+            if result.rejected
+        ]
+
+
+@pytest.mark.shared
+def test_no_sample_is_left_out(shared: Path) -> None:
+    files = {
+        f"{folder}/{path.name}" for folder in FOLDERS for path in (shared / "payloads" / folder).iterdir()
+    }
+
+    assert {name for name in files if not name.endswith(".headers")} == set(SAMPLES) | NOT_BODIES
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name.endswith((".json", ".xml"))])
+def test_what_is_stored_of_a_sample_reads_the_same(shared: Path, name: str) -> None:
+    integration, body = FOLDERS[name.split("/", maxsplit=1)[0]], (shared / "payloads" / name).read_bytes()
+
+    kept = get_source(integration).stored_body(request_of(body), SourceConfig("s"))
+
+    assert read(integration, body) == read(integration, kept)
+
+
+@pytest.mark.shared
+def test_the_words_of_a_direct_message_on_x_are_kept_only_where_the_source_says_so(shared: Path) -> None:
+    body = (shared / "payloads/x/xaa-dm-received-1.json").read_bytes()
+    open_, closed = SourceConfig("s", {"keeps_private_text": "yes"}), SourceConfig("s")
+    source = get_source("x")
+
+    kept, dropped = (source.split(request_of(body), config).events[0] for config in (open_, closed))
+
+    assert kept.message is not None
+    assert dropped.message is not None
+    assert (kept.message.text, dropped.message.text) == ("hello!", "")
+    assert kept.message.is_private
+    assert dropped.message.is_private
+    assert (kept.message.influence, kept.content["user"]["username"]) == (97.0, "OtherUser")
+    assert b"hello!" in source.stored_body(request_of(body), open_)
+    assert b"hello!" not in source.stored_body(request_of(body), closed)
+
+
+@pytest.mark.shared
+def test_the_people_of_x_s_samples_come_through(shared: Path) -> None:
+    def first(name: str) -> tuple[dict[str, Any], list[str]]:
+        split = split_of(shared, f"x/xaa-{name}-1.json")
+        assert isinstance(split, Split)
+        return fields_and_identities(mapped("x", split)[0])
+
+    follower = ({"full_name": "Example User", "social_handle": "ExampleUser", "website": "https://example.com", "origin": "X"},
+                ["x_user_id 1111111111111111111"])  # fmt: skip
+    assert first("follow") == follower
+    assert first("unfollow") == follower
+    assert first("post-mention-create")[1] == ["x_user_id 2222222222222222222"]
+    assert first("like") == ({"origin": "X"}, ["x_user_id 1111111111111111111"])
+    assert first("profile-update-bio")[1] == ["x_user_id 1111111111111111111"]
+
+
+@pytest.mark.shared
+def test_x_s_templates_are_read_once_their_holes_are_filled(shared: Path) -> None:
+    user = {"id": 2244994900, "id_str": "2244994945", "screen_name": "bo", "name": "Bo", "followers_count": 3}
+    folder = shared / "payloads/x"
+    follow = (folder / "aaa-follow_events-template.txt").read_text("utf-8")
+    post = (folder / "aaa-tweet_create-longform-truncated-1.txt").read_text("utf-8")
+
+    followed = read("x", follow.replace("{\n      <User Object>\n    }", json.dumps(user)).encode())
+    said = read("x", post.replace("{ ... }", json.dumps(user)).encode())
+
+    assert isinstance(followed, Split)
+    assert [event.content["user"]["id"] for event in followed.events] == ["2244994945"]
+    assert isinstance(said, Split)
+    message = said.events[0].message
+    assert message is not None
+    assert message.id == "1924465506158878979"
+    assert message.text.endswith("off the Greek island of Antikythera...")
+    assert message.influence == 3.0
+    assert said.events[0].occurred_at == datetime(2025, 5, 19, 14, 1, 46, tzinfo=UTC)
+
+
+@pytest.mark.shared
+def test_x_s_own_signature_vector_verifies_and_a_changed_one_does_not(shared: Path) -> None:
+    body = (shared / "payloads/x/autohook-signed-2.json").read_bytes()
+    config = SourceConfig("s", {}, {"consumer_secret": ("test",)})
+    good = "sha256=YWHphPn/JFq43jkF0y4/w8R/SelmLjvpunhVFY8JhlI="
+
+    def verdict(signature: str, body: bytes) -> bool:
+        request = RawRequest("POST", "", (("x-twitter-webhooks-signature", signature),), body, (), "", NOW)
+        return get_source("x").verify(request, config, NOW).is_ok
+
+    assert verdict(good, body)
+    assert not verdict(good, body + b" ")
+    assert not verdict("sha256=25Cu3iwbbiqBTwQRzcKJZwisjf736V2Q8UaTlkfLSoc=", body)  # of another body
+    assert not verdict(good.replace("sha256=", ""), body)
