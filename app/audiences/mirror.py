@@ -1,16 +1,18 @@
 """Writing the mirror: what Mailchimp said of members, many at once, with a timeline entry where a status changed."""
 
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.audiences.views import Trouble
 from integrations.mailchimp.answers import subscriber_hash
+
+ENCODER = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,19 @@ class MirrorWrite:
     theirs_changed: dict[str, str | None] = field(default_factory=dict)
     asked_evidence_id: int | None = None
 
-    def as_row(self) -> dict[str, Any]:
+    @property
+    def rest(self) -> dict[str, Any] | None:
+        """What few rows have; None for nothing of it."""
+        if not (
+            self.trouble
+            or self.is_failed
+            or self.interests
+            or self.marketing_permissions
+            or self.theirs_changed
+            or self.asked_evidence_id
+        ):
+            return None
         return {
-            "contact_id": self.contact_id,
-            "email": self.email,
-            "hash": self.member_hash or subscriber_hash(self.email),
-            "status": self.status,
-            "merge_fields": self.merge_fields,
-            "tags": None if self.tags is None else list(self.tags),
-            "pushed_hash": self.pushed_hash,
-            "remote_contact_id": self.remote_contact_id,
-            "last_changed": self.last_changed.isoformat() if self.last_changed else None,
             "error": self.trouble.as_dict() if self.trouble else None,
             "sync_state": "failed" if self.is_failed else "ok",
             "interests": self.interests,
@@ -60,31 +64,33 @@ class MirrorWrite:
         }
 
 
-ROWS = """
-    SELECT contact_id, email, hash, status, merge_fields, pushed_hash, remote_contact_id, last_changed, error, sync_state,
-           interests, permissions, theirs_changed, asked_evidence_id,
-           CASE WHEN tags IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text(tags)) END AS tags
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(contact_id bigint, email text, hash text, status text,
-        merge_fields jsonb, tags jsonb, pushed_hash text, remote_contact_id text, last_changed timestamptz, error jsonb,
-        sync_state text, interests jsonb, permissions jsonb, theirs_changed jsonb, asked_evidence_id bigint)
-"""
 # One entry for each status that Mailchimp reports and that was not known; joining by a first push is one of them.
-TELL = text(
-    "INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail)"  # noqa: S608 - constants only
-    " SELECT r.contact_id, now(), 'member', 'Mailchimp: ' || r.status || ' in ' || a.slug,"
-    "   jsonb_build_object('audience', a.slug, 'status', r.status, 'was', coalesce(m.status, ''))"
-    f" FROM ({ROWS}) r JOIN audiences a ON a.id = :audience_id"
-    " LEFT JOIN members m ON m.audience_id = a.id AND m.contact_id = r.contact_id"
-    " WHERE r.status <> '' AND r.status IS DISTINCT FROM coalesce(m.status, '')"
-)
-WRITE = text(f"""
+WRITE = text("""
+    WITH given AS MATERIALIZED (
+        SELECT contact_id, email, hash, status, CAST(merge_fields AS jsonb) AS merge_fields,
+            CASE WHEN tags IS NULL OR tags = '[]' THEN ARRAY[]::text[]
+                ELSE ARRAY(SELECT jsonb_array_elements_text(CAST(tags AS jsonb))) END AS tags,
+            pushed_hash, remote_contact_id, last_changed, CAST(rest AS jsonb) AS rest
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:emails AS text[]), CAST(:hashes AS text[]), CAST(:statuses AS text[]),
+            CAST(:merge_fields AS text[]), CAST(:tags AS text[]), CAST(:pushed AS text[]), CAST(:remote_ids AS text[]),
+            CAST(:changed AS timestamptz[]), CAST(:rests AS text[]))
+            AS g(contact_id, email, hash, status, merge_fields, tags, pushed_hash, remote_contact_id, last_changed, rest)),
+    told AS (
+        INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail)
+        SELECT g.contact_id, now(), 'member', 'Mailchimp: ' || g.status || ' in ' || a.slug,
+            jsonb_build_object('audience', a.slug, 'status', g.status, 'was', coalesce(m.status, ''))
+        FROM given g JOIN audiences a ON a.id = :audience_id
+        LEFT JOIN members m ON m.audience_id = :audience_id AND m.contact_id = g.contact_id
+        WHERE g.status <> '' AND g.status IS DISTINCT FROM coalesce(m.status, ''))
     INSERT INTO members AS m (audience_id, contact_id, email_address, subscriber_hash, status, merge_fields, tags,
         pushed_hash, pushed_at, remote_contact_id, last_changed, error, sync_state, interests, marketing_permissions,
         theirs_changed, asked_evidence_id)
-    SELECT :audience_id, contact_id, email, hash, coalesce(status, ''), merge_fields, coalesce(tags, ARRAY[]::text[]),
+    SELECT :audience_id, contact_id, email, hash, coalesce(status, ''), merge_fields, tags,
         coalesce(pushed_hash, ''), CASE WHEN pushed_hash IS NOT NULL THEN now() END, remote_contact_id, last_changed,
-        error, sync_state, interests, permissions, theirs_changed, asked_evidence_id
-    FROM ({ROWS}) r ORDER BY contact_id
+        nullif(rest -> 'error', 'null'), coalesce(rest ->> 'sync_state', 'ok'), coalesce(rest -> 'interests', '{}'),
+        coalesce(rest -> 'permissions', '{}'), coalesce(rest -> 'theirs_changed', '{}'),
+        CAST(rest ->> 'asked_evidence_id' AS bigint)
+    FROM given ORDER BY contact_id
     ON CONFLICT (audience_id, contact_id) DO UPDATE SET
         email_address = excluded.email_address, subscriber_hash = excluded.subscriber_hash,
         status = CASE WHEN excluded.contact_id = ANY(CAST(:keep_status AS bigint[])) THEN m.status ELSE excluded.status END,
@@ -103,43 +109,56 @@ WRITE = text(f"""
         theirs_changed = jsonb_strip_nulls(m.theirs_changed || excluded.theirs_changed),
         asked_evidence_id = coalesce(excluded.asked_evidence_id, m.asked_evidence_id),
         updated_at = now()
-""")  # noqa: S608 - constants only
+""")
+# Where the mirror has learnt meanwhile what there is, it stays.
+NOTE = text("""
+    INSERT INTO members AS m (audience_id, contact_id, email_address, subscriber_hash)
+    SELECT :audience_id, contact_id, email, hash
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:emails AS text[]), CAST(:hashes AS text[])) AS n(contact_id, email, hash)
+    ORDER BY contact_id
+    ON CONFLICT (audience_id, contact_id) DO UPDATE SET email_address = excluded.email_address,
+        subscriber_hash = excluded.subscriber_hash, status = '', sync_state = 'ok', error = NULL, updated_at = now()
+        WHERE m.status IN ('', 'archived')
+""")
 
 
 def write_members(session: Session, audience_id: int, writes: Sequence[MirrorWrite]) -> None:
-    """Bring mirror rows to what is written; each contact at most once a call."""
+    """Bring mirror rows to what is written, and tell of new statuses; each contact at most once a call."""
     if not writes:
         return
-    rows = [one.as_row() for one in writes]
-    values = {"rows": json.dumps(rows, ensure_ascii=False), "audience_id": audience_id}
-    session.execute(TELL, values)
-    values["keep_status"] = [one.contact_id for one in writes if one.status is None]
-    values["keep_tags"] = [one.contact_id for one in writes if one.tags is None]
-    values["keep_error"] = [one.contact_id for one in writes if one.keeps_error]
+    values = {
+        "audience_id": audience_id,
+        "ids": [one.contact_id for one in writes],
+        "emails": [one.email for one in writes],
+        "hashes": [one.member_hash or subscriber_hash(one.email) for one in writes],
+        "statuses": [one.status for one in writes],
+        "merge_fields": [_text(one.merge_fields) for one in writes],
+        "tags": [None if one.tags is None else _text(one.tags) for one in writes],
+        "pushed": [one.pushed_hash for one in writes],
+        "remote_ids": [one.remote_contact_id for one in writes],
+        "changed": [one.last_changed for one in writes],
+        "rests": [None if (rest := one.rest) is None else _text(rest) for one in writes],
+        "keep_status": [one.contact_id for one in writes if one.status is None],
+        "keep_tags": [one.contact_id for one in writes if one.tags is None],
+        "keep_error": [one.contact_id for one in writes if one.keeps_error],
+    }
     session.execute(WRITE, values)
 
 
-def note_intents(session: Session, audience_id: int, members: Sequence[tuple[int, str]]) -> None:
-    """Before a write that may make a member: from now on it is uncertain whether there is one (contact, address).
+def _text(value: Any) -> str:
+    return ENCODER.encode(value).decode()
 
-    Should the answer be lost and an opt-out come, planning knows that there may be somebody to unsubscribe.
-    """
-    rows = [
-        {"contact_id": contact_id, "email": email, "hash": subscriber_hash(email)}
-        for contact_id, email in members
-    ]
-    if rows:
-        session.execute(
-            text(
-                "INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash)"
-                " SELECT :audience_id, contact_id, email, hash FROM jsonb_to_recordset(CAST(:rows AS jsonb))"
-                "   AS r(contact_id bigint, email text, hash text) ORDER BY contact_id"
-                " ON CONFLICT (audience_id, contact_id) DO UPDATE SET email_address = excluded.email_address,"
-                "   subscriber_hash = excluded.subscriber_hash, status = '', sync_state = 'ok', error = NULL,"
-                "   updated_at = now()"
-            ),
-            {"audience_id": audience_id, "rows": json.dumps(rows, ensure_ascii=False)},
-        )
+
+def note_uncertain(session: Session, audience_id: int, emails: Mapping[int, str]) -> None:
+    """A write that may have made a member was never settled (contact -> address): there may be somebody to take out."""
+    if emails:
+        values = {
+            "audience_id": audience_id,
+            "ids": list(emails),
+            "emails": list(emails.values()),
+            "hashes": [subscriber_hash(email) for email in emails.values()],
+        }
+        session.execute(NOTE, values)
 
 
 def forget_members(session: Session, audience_id: int, contact_ids: Collection[int]) -> None:

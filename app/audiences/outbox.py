@@ -1,4 +1,4 @@
-"""The outbox: which contacts must be planned again for which audience. Queue, claim by lease, settle.
+"""The outbox: which contacts must be planned again for which audience. Queue, take, lease, settle.
 
 One row a pair. A row that is touched again takes the next number, so that whoever works on it learns at settling
 that it is out of date. Leases and due-times are the database clock's.
@@ -6,10 +6,11 @@ that it is out of date. Leases and due-times are the database clock's.
 
 import json
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.audiences.retry import GIVE_UP_SECONDS
@@ -39,8 +40,47 @@ QUEUE_SOME = text(
     "INSERT INTO changes (audience_id, contact_id)"  # noqa: S608 - constants only
     " SELECT :audience_id, id FROM unnest(CAST(:ids AS bigint[])) AS c(id) ORDER BY id" + TOUCH
 )
+TAKE = text("""
+    SELECT contact_id, number, attempt_count, lane, sent_email FROM changes
+    WHERE audience_id = :audience_id AND parked_at IS NULL AND next_attempt_at <= now()
+      AND (leased_until IS NULL OR leased_until <= now())
+    ORDER BY lane, next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+DROP = text(
+    "DELETE FROM changes WHERE audience_id = :audience_id AND contact_id = ANY(CAST(:ids AS bigint[]))"
+)
+LEASE = text("""
+    UPDATE changes c
+    SET lease_token = :token, leased_until = now() + make_interval(secs => :lease), sent_email = l.email
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:emails AS text[])) AS l(contact_id, email)
+    WHERE c.audience_id = :audience_id AND c.contact_id = l.contact_id
+""")
+# Locked in order of contact, as everybody does who touches changes.
+SETTLE = text("""
+    WITH ended AS MATERIALIZED (
+        SELECT e.id, e.number, e.is_done, (CAST(:tokens AS uuid[]))[e.slot] AS token
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS bigint[]), CAST(:slots AS int[]), CAST(:dones AS bool[]))
+            AS e(id, number, slot, is_done)),
+    held AS MATERIALIZED (
+        SELECT c.contact_id, c.number, c.lease_token FROM ended e
+        JOIN changes c ON c.audience_id = :audience_id AND c.contact_id = e.id AND c.lease_token = e.token
+        ORDER BY c.contact_id FOR UPDATE OF c),
+    gone AS (
+        DELETE FROM changes c USING held h
+        JOIN ended e ON e.id = h.contact_id AND e.token = h.lease_token AND e.number = h.number AND e.is_done
+        WHERE c.audience_id = :audience_id AND c.contact_id = h.contact_id RETURNING c.contact_id, c.lease_token)
+    SELECT e.id, e.token, h.number FROM ended e
+    LEFT JOIN held h ON h.contact_id = e.id AND h.lease_token = e.token
+    WHERE NOT EXISTS (SELECT FROM gone g WHERE g.contact_id = e.id AND g.lease_token = e.token)
+""")
+RELEASE = text("""
+    UPDATE changes SET lease_token = NULL, leased_until = NULL, next_attempt_at = now(),
+        sent_email = CASE WHEN contact_id <> ALL(CAST(:known AS bigint[])) THEN sent_email END
+    WHERE audience_id = :audience_id AND contact_id = ANY(CAST(:ids AS bigint[]))
+""")
 POSTPONE = text(
     "UPDATE changes c SET lease_token = NULL, leased_until = NULL, attempt_count = attempt_count + 1,"
+    " sent_email = CASE WHEN f.delay_seconds IS NOT NULL THEN sent_email END,"
     " first_failed_at = coalesce(first_failed_at, now()), error = f.error,"
     " next_attempt_at = now() + make_interval(secs => coalesce(f.delay_seconds, 0)),"
     " parked_at = CASE WHEN f.delay_seconds IS NULL"
@@ -52,39 +92,41 @@ POSTPONE = text(
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimedChange:
-    """A change as it stood when it was claimed."""
+class TakenChange:
+    """A change as it stood when it was taken. `sent_email`: somebody was at it and never said how it ended."""
 
     contact_id: int
     number: int
-    attempt_count: int
+    attempt_count: int = 0
+    lane: int = BULK_LANE
+    sent_email: str | None = None
+
+
+How = Literal["done", "again", "release", "later"]
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """Changes of one audience under one lease."""
+class Ended:
+    """How the work on a change ended: done; again at once; released, for nothing was sent; or later.
 
+    `later` waits `delay_seconds`; None parks it until it is touched again.
+    """
+
+    contact_id: int
+    number: int
     token: uuid.UUID
-    changes: tuple[ClaimedChange, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Postponed:
-    """A change to try again in `delay_seconds`; None parks it until it is touched again."""
-
-    contact_id: int
-    number: int
-    delay_seconds: float | None
-    trouble: Trouble
+    how: How
+    delay_seconds: float | None = None
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of the changes; `lost` are contacts whose lease had gone to somebody else."""
+    """What became of the changes; `lost` are those whose lease had gone to somebody else, (contact, token)."""
 
     done_count: int = 0
     touched_count: int = 0  # changed while they were worked on: due again
-    lost: tuple[int, ...] = ()
+    lost: frozenset[tuple[int, uuid.UUID]] = frozenset()
 
 
 def queue_changes(session: Session, contact_ids: Collection[int], lane: int = LIVE_LANE) -> int:
@@ -104,21 +146,32 @@ def touch_changes(session: Session, audience_id: int, contact_ids: Collection[in
     session.execute(QUEUE_SOME, {"audience_id": audience_id, "ids": sorted(set(contact_ids))})
 
 
-def claim_changes(session: Session, audience_id: int, limit: int, lease_seconds: float) -> Claim:
-    """Take due changes, live before bulk, oldest first; rows that others hold are skipped."""
+def take_changes(session: Session, audience_id: int, limit: int) -> tuple[TakenChange, ...]:
+    """Lock due changes for this transaction, live before bulk, oldest first; rows that others hold are skipped.
+
+    Before it ends each must be dropped or leased. In order of contact id.
+    """
+    rows = session.execute(TAKE, {"audience_id": audience_id, "limit": limit})
+    return tuple(sorted((TakenChange(*row) for row in rows), key=lambda one: one.contact_id))
+
+
+def drop_changes(session: Session, audience_id: int, contact_ids: Collection[int]) -> None:
+    """Nothing is left to do for these, which this transaction has taken."""
+    if contact_ids:
+        session.execute(DROP, {"audience_id": audience_id, "ids": list(contact_ids)})
+
+
+def lease_changes(
+    session: Session, audience_id: int, emails: Mapping[int, str | None], lease_seconds: float
+) -> uuid.UUID:
+    """Keep changes that this transaction has taken, beyond its end. The address is noted where a member may be made.
+
+    Should the answer be lost and an opt-out come, whoever takes the change next knows that there may be somebody.
+    """
     token = uuid.uuid4()
-    rows = session.execute(
-        text(
-            "WITH due AS (SELECT contact_id FROM changes WHERE audience_id = :audience_id"
-            "   AND parked_at IS NULL AND next_attempt_at <= now() AND (leased_until IS NULL OR leased_until <= now())"
-            "   ORDER BY lane, next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
-            " UPDATE changes c SET lease_token = :token, leased_until = now() + make_interval(secs => :lease)"
-            " FROM due WHERE c.audience_id = :audience_id AND c.contact_id = due.contact_id"
-            " RETURNING c.contact_id, c.number, c.attempt_count"
-        ),
-        {"audience_id": audience_id, "limit": limit, "token": token, "lease": lease_seconds},
-    ).all()
-    return Claim(token, tuple(sorted((ClaimedChange(*row) for row in rows), key=lambda one: one.contact_id)))
+    values = {"audience_id": audience_id, "ids": list(emails), "emails": list(emails.values())}
+    session.execute(LEASE, {**values, "token": token, "lease": lease_seconds})
+    return token
 
 
 def renew_lease(session: Session, audience_id: int, token: uuid.UUID, lease_seconds: float) -> bool:
@@ -133,45 +186,40 @@ def renew_lease(session: Session, audience_id: int, token: uuid.UUID, lease_seco
     return _count(renewed) > 0
 
 
-def hold_changes(
-    session: Session, audience_id: int, token: uuid.UUID, contact_ids: Sequence[int]
-) -> dict[int, int]:
-    """Lock what of these is still ours; contact -> its number now. Whoever is missing went to somebody else."""
-    rows = session.execute(
-        text(
-            "SELECT contact_id, number FROM changes WHERE audience_id = :audience_id AND lease_token = :token"
-            " AND contact_id = ANY(CAST(:ids AS bigint[])) ORDER BY contact_id FOR UPDATE"
-        ),
-        {"audience_id": audience_id, "token": token, "ids": list(contact_ids)},
-    )
-    return {row.contact_id: row.number for row in rows}
-
-
-def settle_changes(
-    session: Session,
-    audience_id: int,
-    token: uuid.UUID,
-    *,
-    done: Sequence[tuple[int, int]] = (),
-    again: Sequence[tuple[int, int]] = (),
-    failed: Sequence[Postponed] = (),
-) -> Settled:
-    """Give changes back, each as it ended. `done` and `again` are (contact, number as claimed).
+def settle_changes(session: Session, audience_id: int, ends: Sequence[Ended]) -> Settled:
+    """Give changes back, each as it ended.
 
     A change that was touched meanwhile is due again at once, however it ended. A lost lease settles nothing:
     the contact is planned anew (I16).
     """
-    wanted = [*done, *again, *((one.contact_id, one.number) for one in failed)]
-    held = hold_changes(session, audience_id, token, [contact_id for contact_id, _ in wanted])
-    lost = tuple(sorted(contact_id for contact_id, _ in wanted if contact_id not in held))
-    touched = sorted(contact_id for contact_id, number in wanted if held.get(contact_id, number) != number)
-    current = {contact_id for contact_id, number in wanted if held.get(contact_id) == number}
-    _release(session, audience_id, [*touched, *(one for one, _ in again if one in current)])
-    done_count = _delete(session, audience_id, [one for one, _ in done if one in current])
-    _postpone(session, audience_id, [one for one in failed if one.contact_id in current])
+    if not ends:
+        return Settled()
+    by_key = {(one.contact_id, one.token): one for one in ends}
+    left = {(row.id, row.token): row.number for row in _settle_done(session, audience_id, ends)}
+    lost = frozenset(key for key, number in left.items() if number is None)
+    ours = [(by_key[key], number) for key, number in left.items() if number is not None]
+    touched = [end for end, number in ours if end.number != number]
+    current = [end for end, number in ours if end.number == number]
+    _release(session, audience_id, [*touched, *(end for end in current if end.how != "later")])
+    _postpone(session, audience_id, [end for end in current if end.how == "later"])
     if lost:
-        touch_changes(session, audience_id, lost)
-    return Settled(done_count, len(touched), lost)
+        touch_changes(session, audience_id, {contact_id for contact_id, _ in lost})
+    return Settled(len(by_key) - len(left), len(touched), lost)
+
+
+def _settle_done(session: Session, audience_id: int, ends: Sequence[Ended]) -> Sequence[Row[Any]]:
+    """Delete what is done and was not touched; the rest, with its number now, None for a lost lease."""
+    tokens = list({one.token for one in ends})
+    slots = {token: slot for slot, token in enumerate(tokens, 1)}
+    values = {
+        "audience_id": audience_id,
+        "tokens": tokens,
+        "ids": [one.contact_id for one in ends],
+        "numbers": [one.number for one in ends],
+        "slots": [slots[one.token] for one in ends],
+        "dones": [one.how == "done" for one in ends],
+    }
+    return session.execute(SETTLE, values).all()
 
 
 def wake_changes(session: Session, destination_id: int, within_seconds: float = 10.0) -> int:
@@ -189,35 +237,23 @@ def wake_changes(session: Session, destination_id: int, within_seconds: float = 
     )
 
 
-def _release(session: Session, audience_id: int, contact_ids: Sequence[int]) -> None:
-    if contact_ids:
-        session.execute(
-            text(
-                "UPDATE changes SET lease_token = NULL, leased_until = NULL, next_attempt_at = now()"
-                " WHERE audience_id = :audience_id AND contact_id = ANY(CAST(:ids AS bigint[]))"
-            ),
-            {"audience_id": audience_id, "ids": list(contact_ids)},
-        )
+def _release(session: Session, audience_id: int, ends: Sequence[Ended]) -> None:
+    """Due at once. Where an answer said what there is, no member is uncertain any more."""
+    if ends:
+        known = [one.contact_id for one in ends if one.how in {"done", "again"}]
+        values = {"audience_id": audience_id, "ids": [one.contact_id for one in ends], "known": known}
+        session.execute(RELEASE, values)
 
 
-def _delete(session: Session, audience_id: int, contact_ids: Sequence[int]) -> int:
-    if not contact_ids:
-        return 0
-    return _count(
-        session.execute(
-            text(
-                "DELETE FROM changes WHERE audience_id = :audience_id AND contact_id = ANY(CAST(:ids AS bigint[]))"
-            ),
-            {"audience_id": audience_id, "ids": list(contact_ids)},
-        )
-    )
-
-
-def _postpone(session: Session, audience_id: int, failures: Sequence[Postponed]) -> None:
-    if failures:
+def _postpone(session: Session, audience_id: int, ends: Sequence[Ended]) -> None:
+    if ends:
         rows = [
-            {"contact_id": one.contact_id, "delay_seconds": one.delay_seconds, "error": one.trouble.as_dict()}
-            for one in failures
+            {
+                "contact_id": one.contact_id,
+                "delay_seconds": one.delay_seconds,
+                "error": one.trouble.as_dict() if one.trouble else None,
+            }
+            for one in ends
         ]
         session.execute(
             POSTPONE,

@@ -21,7 +21,7 @@ UNREACHABLE = frozenset({GONE})
 ASIDE = "set_aside"  # changes.error.code of what waits for the end of a pause
 
 SET_ASIDE = text("""
-    UPDATE changes SET lease_token = NULL, leased_until = NULL, next_attempt_at = now() + interval '1 day',
+    UPDATE changes SET lease_token = NULL, leased_until = NULL, sent_email = NULL, next_attempt_at = now() + interval '1 day',
         error = jsonb_build_object('code', CAST(:code AS text), 'reason', 'The audience is paused.', 'hint', '')
     WHERE audience_id = :audience_id AND lease_token = :token AND contact_id = ANY(CAST(:ids AS bigint[]))
 """)

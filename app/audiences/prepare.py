@@ -1,81 +1,98 @@
-"""From claimed changes to jobs: load, plan, settle what needs no call, note what is about to be made. One transaction."""
+"""From due changes to operations: load, plan, settle what needs no call, lease the rest. One transaction."""
 
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from app.audiences.batches import Held
+from app.audiences.guard import Guard
 from app.audiences.load import adopt_members, load_situations
-from app.audiences.mirror import MirrorWrite, note_intents, write_members
-from app.audiences.outbox import Claim, claim_changes, queue_changes, settle_changes
+from app.audiences.mirror import MirrorWrite, note_uncertain, write_members
+from app.audiences.outbox import drop_changes, lease_changes, queue_changes, take_changes
 from app.audiences.outcome import cannot_sync
 from app.audiences.plan import Operation, plan_member
-from app.audiences.send import split_jobs
 from app.audiences.valve import OPTED_OUT_THERE
-from app.audiences.views import AudienceView, Mirror
+from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
 from integrations.mailchimp.answers import subscriber_hash
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """Operations for one thread, under one lease. `numbers`: contact -> (number as claimed, tries so far)."""
+class Prepared:
+    """What taking changes came to. `counts`: by kind of operation; `troubles`: who cannot be synced, and why."""
 
-    token: uuid.UUID
-    operations: tuple[Operation, ...]
-    numbers: Mapping[int, tuple[int, int]]
+    taken_count: int = 0
+    operations: tuple[Operation, ...] = ()
+    held: Mapping[int, Held] = field(default_factory=dict)  # by contact
+    token: uuid.UUID | None = None  # of all operations; None where there is none
+    counts: Counter[str] = field(default_factory=Counter)
+    troubles: tuple[tuple[int, Trouble], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """What a claim came to. `counts`: by kind of operation."""
-
-    claim: Claim
-    jobs: tuple[Job, ...]
-    counts: Counter[str]
+class _Planned:
+    contact: ContactView
+    mirror: Mirror | None
+    operation: Operation
 
 
-def prepare_jobs(session: Session, audience: AudienceView, limit: int, lease_seconds: float) -> Prepared:
-    """Claim and plan up to `limit` changes. What needs no call is settled here and now."""
-    claim = claim_changes(session, audience.audience_id, limit, lease_seconds)
-    ids = [change.contact_id for change in claim.changes]
-    if not ids:
-        return Prepared(claim, (), Counter())
-    adopted = adopt_members(session, audience.audience_id, ids)
-    queue_changes(session, set(adopted) - set(ids))
-    situations = load_situations(session, audience, ids)
-    planned = [(plan_member(one.contact, one.mirror, audience), one.mirror) for one in situations.values()]
-    _settle_without_call(session, audience, claim, planned)
-    operations = [operation for operation, _ in planned if operation.is_call]
-    _note(session, audience, operations)
-    numbers = {change.contact_id: (change.number, change.attempt_count) for change in claim.changes}
-    jobs = tuple(
-        Job(claim.token, job, {one.contact_id: numbers[one.contact_id] for one in job})
-        for job in split_jobs(operations)
-    )
-    return Prepared(claim, jobs, Counter(operation.kind for operation, _ in planned))
-
-
-def _note(session: Session, audience: AudienceView, operations: Sequence[Operation]) -> None:
-    makers = [(one.contact_id, one.email) for one in operations if one.kind == "upsert" and one.is_new]
-    note_intents(session, audience.audience_id, makers)
-
-
-def _settle_without_call(
-    session: Session,
-    audience: AudienceView,
-    claim: Claim,
-    planned: Sequence[tuple[Operation, Mirror | None]],
-) -> None:
-    idle = [(operation, mirror) for operation, mirror in planned if not operation.is_call]
-    writes = [
-        write for operation, mirror in idle if (write := _write_without_call(operation, mirror)) is not None
+def prepare_operations(
+    session: Session, audience: AudienceView, guard: Guard, limit: int, lease_seconds: float
+) -> Prepared:
+    """Take and plan up to `limit` changes. What needs no call is settled here and now."""
+    changes = {one.contact_id: one for one in take_changes(session, audience.audience_id, limit)}
+    if not changes:
+        return Prepared()
+    sent = {one.contact_id: one.sent_email for one in changes.values() if one.sent_email}
+    note_uncertain(session, audience.audience_id, sent)
+    adopted = adopt_members(session, audience.audience_id, list(changes))
+    queue_changes(session, set(adopted) - set(changes))
+    planned = [
+        _Planned(one.contact, one.mirror, plan_member(one.contact, one.mirror, audience))
+        for one in load_situations(session, audience, list(changes)).values()
     ]
+    _settle_without_call(session, audience, [one for one in planned if not one.operation.is_call])
+    token, operations = _lease(session, audience, guard, planned, lease_seconds)
+    held = {
+        one.contact_id: Held(token, change.number, change.attempt_count, change.lane)
+        for one in operations
+        if token and (change := changes[one.contact_id])
+    }
+    return Prepared(
+        len(changes),
+        operations,
+        held,
+        token,
+        Counter(one.operation.kind for one in planned),
+        tuple(
+            (one.operation.contact_id, one.operation.trouble)
+            for one in planned
+            if one.operation.trouble and not one.operation.is_call
+        ),
+    )
+
+
+def _lease(
+    session: Session, audience: AudienceView, guard: Guard, planned: Sequence[_Planned], lease_seconds: float
+) -> tuple[uuid.UUID | None, tuple[Operation, ...]]:
+    """Hold what will be sent, and note the members that a call may make."""
+    operations = [one.operation for one in planned if one.operation.is_call]
+    if not operations:
+        return None, ()
+    emails = {
+        one.contact_id: one.email if one.kind == "upsert" and one.is_new else None for one in operations
+    }
+    token = lease_changes(session, audience.audience_id, emails, lease_seconds)
+    waiting = guard.hold_back(session, token, [(one.contact, one.operation) for one in planned])
+    return token, tuple(one for one in operations if one.contact_id not in waiting)
+
+
+def _settle_without_call(session: Session, audience: AudienceView, idle: Sequence[_Planned]) -> None:
+    writes = [write for one in idle if (write := _write_without_call(one.operation, one.mirror)) is not None]
     write_members(session, audience.audience_id, writes)
-    finished = {operation.contact_id for operation, _ in idle}
-    done = [(one.contact_id, one.number) for one in claim.changes if one.contact_id in finished]
-    settle_changes(session, audience.audience_id, claim.token, done=done)
+    drop_changes(session, audience.audience_id, [one.operation.contact_id for one in idle])
 
 
 def _write_without_call(operation: Operation, mirror: Mirror | None) -> MirrorWrite | None:

@@ -1,49 +1,48 @@
-"""Pushing an audience: claim and plan, call in a few threads without any lock held, settle each answer."""
+"""Pushing an audience: one loop that plans ahead, keeps every connection busy, and settles what has landed.
 
-import random
+Planning and settling run beside each other and beside the calls, each in a transaction and a thread of its own. The
+loop alone holds the state; threads get frozen jobs and hand back answers. No lock is held while a call is under way.
+"""
+
 import time
-import uuid
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.audiences.batches import Batches, Job
 from app.audiences.connect import Connections
-from app.audiences.gate import (
-    CallCounts,
-    get_destination_of,
-    is_failure,
-    is_open,
-    note_calls,
-    pause_destination,
-)
-from app.audiences.learn import OptOut, learn_opt_outs
+from app.audiences.gate import get_destination_of, is_open
+from app.audiences.guard import Guard
 from app.audiences.load import get_audience
-from app.audiences.mirror import distrust_members, forget_members, write_members
-from app.audiences.models import Destination
-from app.audiences.outbox import Postponed, renew_lease, settle_changes
+from app.audiences.outbox import renew_lease
 from app.audiences.outcome import Outcome
-from app.audiences.prepare import Job, prepare_jobs
-from app.audiences.retry import retry_seconds
+from app.audiences.prepare import Prepared, prepare_operations
+from app.audiences.runs import RunWatch
 from app.audiences.send import send_job
-from app.audiences.views import AudienceView, Trouble
+from app.audiences.settle import Aftermath, Landed, settle_outcomes
+from app.audiences.views import AudienceView
 from app.core.db import transaction
-from app.inbox.models import Attempt
 from integrations.mailchimp.gateway import Gateway
 
 DEADLOCK = "40P01"
+SETTLE_COUNT = 4000  # contacts settled in one transaction
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """Bounds of one push. Seconds; a lease is renewed while its calls run."""
+    """Bounds of one push. Seconds; a lease is renewed while its calls run. `ahead_count`: contacts in memory."""
 
-    claim_size: int = 4000
-    thread_count: int = 8
+    claim_size: int = 2000
+    thread_count: int = 10  # two more than connections: they read answers while the others call
+    ahead_count: int = 12_000
     lease_seconds: float = 30.0
     budget_seconds: float = 240.0
 
@@ -72,90 +71,159 @@ def push_audience(
     connections: Connections,
     audience_id: int,
     options: PushOptions | None = None,
+    watch: RunWatch | None = None,
 ) -> PushCounts:
-    """Bring Mailchimp to what the changes of this audience ask for. Safe to run twice and beside itself."""
+    """Bring Mailchimp to what the changes of this audience ask for. Safe to run twice and beside itself.
+
+    With a `watch` the progress is told there, and an admin's pause or cancel ends the push: nothing more is sent.
+    """
     with transaction(sessions) as session:
         audience = get_audience(session, audience_id)
         destination = get_destination_of(session, audience_id)
     if not is_open(sessions, connections, destination.id):
         return PushCounts(is_blocked=True)
-    gateway = connections.gateway(destination)
-    before = gateway.call_count
-    counts = _Push(sessions, gateway, audience, options or PushOptions()).run()
-    counts.call_count = gateway.call_count - before
-    return counts
+    return _Push(sessions, connections.gateway(destination), audience, options or PushOptions(), watch).run()
 
 
 class _Push:
-    """One running push: jobs waiting, jobs in flight, leases to renew."""
+    """One running push. All of it is the loop's own, but for `_leases` and `_is_stopped`, which threads read."""
 
     def __init__(
-        self, sessions: sessionmaker[Session], gateway: Gateway, audience: AudienceView, options: PushOptions
+        self,
+        sessions: sessionmaker[Session],
+        gateway: Gateway,
+        audience: AudienceView,
+        options: PushOptions,
+        watch: RunWatch | None,
     ) -> None:
         self._sessions, self._gateway, self._audience, self._options = sessions, gateway, audience, options
-        self._waiting: deque[Job] = deque()
+        self._watch, self._guard = watch, Guard(audience)
+        self._batches = Batches()
+        self._preparing: Future[tuple[Prepared, float]] | None = None
+        self._settling: tuple[Future[Aftermath], list[Landed]] | None = None
         self._flying: dict[Future[list[Outcome]], Job] = {}
-        self._leases: dict[uuid.UUID, float] = {}  # token -> monotonic time until which it is surely ours
+        self._landed: deque[Landed] = deque()
+        self._leases: dict[UUID, float] = {}  # token -> monotonic time until which it is surely ours
         self._counts = PushCounts()
-        self._is_drained = False
+        self._calls_before, self._calls_told = gateway.call_count, 0
+        self._is_drained = self._is_stopped = False
         self._ends_at = time.monotonic() + options.budget_seconds
 
     def run(self) -> PushCounts:
-        with ThreadPoolExecutor(self._options.thread_count, thread_name_prefix="push") as threads:
-            while self._has_work():
-                self._refill()
-                self._take_off(threads)
-                self._land()
+        with (
+            ThreadPoolExecutor(self._options.thread_count, thread_name_prefix="push") as callers,
+            ThreadPoolExecutor(2, thread_name_prefix="push-db") as writers,
+        ):
+            try:
+                while self._has_work():
+                    self._start(callers, writers)
+                    self._await()
+                    self._collect()
+                    self._renew()
+                    self._tell()
+            finally:
+                self._is_stopped = True  # what still waits for a thread is not sent any more
+        self._counts.call_count = self._gateway.call_count - self._calls_before
         return self._counts
 
+    # What is under way
+
+    @property
+    def _may_take(self) -> bool:
+        is_over = self._is_drained or self._counts.is_blocked or self._is_stopped
+        return not is_over and time.monotonic() <= self._ends_at
+
+    @property
+    def _ahead_count(self) -> int:
+        """Contacts in memory: planned, on their way, or answered and not settled."""
+        return self._batches.count + sum(len(job.operations) for job in self._jobs())
+
+    def _jobs(self) -> list[Job]:
+        """Every job that is not settled yet."""
+        answered = [*self._landed, *(self._settling[1] if self._settling else ())]
+        return [*self._flying.values(), *(one.job for one in answered)]
+
     def _has_work(self) -> bool:
-        may_claim = not (self._is_drained or self._counts.is_blocked or time.monotonic() > self._ends_at)
-        return bool(self._waiting or self._flying) or may_claim
+        under_way = self._preparing or self._settling or self._flying or self._landed
+        return bool(under_way or self._batches.count) or self._may_take
 
-    def _refill(self) -> None:
-        """Claim more while fewer jobs wait than threads could take."""
-        is_over = self._is_drained or self._counts.is_blocked or time.monotonic() > self._ends_at
-        if is_over or len(self._waiting) >= self._options.thread_count:
-            return
-        asked_at = time.monotonic()
-        with transaction(self._sessions) as session:
-            prepared = prepare_jobs(
-                session, self._audience, self._options.claim_size, self._options.lease_seconds
-            )
+    # One round
+
+    def _start(self, callers: ThreadPoolExecutor, writers: ThreadPoolExecutor) -> None:
+        ahead = self._ahead_count
+        has_room = not ahead or ahead + self._options.claim_size <= self._options.ahead_count
+        if self._preparing is None and self._may_take and has_room:
+            self._preparing = writers.submit(self._prepare)
+        is_last = self._preparing is None and not self._may_take
+        for job in self._batches.cut(time.monotonic(), is_last=is_last):
+            self._flying[callers.submit(self._send, job)] = job
+        if self._settling is None and self._landed:
+            some = self._next_landed()
+            self._settling = (writers.submit(self._settle, some), some)
+
+    def _next_landed(self) -> list[Landed]:
+        some = [self._landed.popleft()]
+        while self._landed and sum(len(one.outcomes) for one in some) < SETTLE_COUNT:
+            some.append(self._landed.popleft())
+        return some
+
+    def _await(self) -> None:
+        """Until anything has ended, or a lease must be looked after."""
+        pending: list[Future[Any]] = [*self._flying]
+        pending += [self._preparing] if self._preparing else []
+        pending += [self._settling[0]] if self._settling else []
+        if pending:
+            patience = min(self._options.lease_seconds / 6, 1.0)
+            wait(pending, timeout=max(patience, 0.01), return_when=FIRST_COMPLETED)
+
+    def _collect(self) -> None:
+        for future in [future for future in self._flying if future.done()]:
+            self._landed.append(Landed(self._flying.pop(future), future.result()))
+        if self._preparing and self._preparing.done():
+            prepared, asked_at = self._preparing.result()
+            self._preparing = None
+            self._keep(prepared, asked_at)
+        if self._settling and self._settling[0].done():
+            settled, some = self._settling
+            self._settling = None
+            aftermath = settled.result()
+            self._counts.is_blocked |= aftermath.is_blocked
+            self._is_drained &= not aftermath.has_due
+            self._count(some)
+
+    def _keep(self, prepared: Prepared, asked_at: float) -> None:
+        self._is_drained = prepared.taken_count == 0
         self._counts.by_kind.update(prepared.counts)
-        self._waiting.extend(prepared.jobs)
-        self._leases[prepared.claim.token] = asked_at + self._options.lease_seconds
-        # What was told to wait or is touched meanwhile is the next push's; this one must come to an end.
-        self._is_drained = not prepared.claim.changes
+        if prepared.token:
+            self._leases[prepared.token] = asked_at + self._options.lease_seconds
+            self._batches.add(prepared.operations, prepared.held, time.monotonic())
+        if self._watch:
+            done = prepared.taken_count - len(prepared.operations)
+            self._watch.note(done=done, counts=prepared.counts, errors=prepared.troubles)
 
-    def _take_off(self, threads: ThreadPoolExecutor) -> None:
-        while self._waiting and len(self._flying) < self._options.thread_count:
-            job = self._waiting.popleft()
-            self._flying[threads.submit(self._send, job)] = job
+    def _count(self, some: list[Landed]) -> None:
+        outcomes = [outcome for one in some for outcome in one.outcomes]
+        verdicts = Counter(outcome.verdict for outcome in outcomes)
+        self._counts.by_verdict.update(verdicts)
+        if self._watch:
+            errors = [(one.contact_id, one.trouble) for one in outcomes if one.trouble]
+            self._watch.note(done=verdicts["done"] + verdicts["park"], errors=errors)
 
-    def _send(self, job: Job) -> list[Outcome]:
-        """In a thread. Nothing is sent any more under a lease that may be somebody else's by now."""
-        is_ours = time.monotonic() < self._leases[job.token] - self._options.lease_seconds / 6
-        if not is_ours or self._counts.is_blocked:
-            return [Outcome(operation.contact_id, "release") for operation in job.operations]
-        return send_job(self._gateway, self._audience, job.operations)
-
-    def _land(self) -> None:
-        """Wait for answers, settle them, and renew what is still held."""
-        if not self._flying:
+    def _tell(self) -> None:
+        if self._watch is None:
             return
-        landed, _ = wait(self._flying, timeout=self._options.lease_seconds / 6, return_when=FIRST_COMPLETED)
-        for future in landed:
-            job = self._flying.pop(future)
-            self._settle(job, future.result())
-        self._renew()
+        calls = self._gateway.call_count - self._calls_before
+        wish = self._watch.note(calls=calls - self._calls_told)
+        self._calls_told = calls
+        self._is_stopped |= bool(wish)
 
     def _renew(self) -> None:
-        used = {job.token for job in (*self._waiting, *self._flying.values())}
+        second_third = 2 * self._options.lease_seconds / 3
+        if all(until - time.monotonic() >= second_third for until in self._leases.values()):
+            return
+        used = self._batches.tokens() | {held.token for job in self._jobs() for held in job.held.values()}
         self._leases = {token: until for token, until in self._leases.items() if token in used}
-        third = self._options.lease_seconds / 3
-        due = [token for token, until in self._leases.items() if until - time.monotonic() < 2 * third]
-        for token in due:
+        for token in [one for one, until in self._leases.items() if until - time.monotonic() < second_third]:
             asked_at = time.monotonic()
             if asked_at >= self._leases[token]:
                 continue  # it ran out: whoever has it now decides
@@ -164,97 +232,42 @@ class _Push:
             if is_held:
                 self._leases[token] = asked_at + self._options.lease_seconds
 
-    def _settle(self, job: Job, outcomes: Sequence[Outcome]) -> None:
-        self._counts.by_verdict.update(outcome.verdict for outcome in outcomes)
-        self._is_drained &= not any(outcome.verdict == "again" for outcome in outcomes)
-        for attempt in range(3):  # a deadlock is over once one side stepped back
+    # In threads
+
+    def _prepare(self) -> tuple[Prepared, float]:
+        """And when it was asked for, from where the lease counts."""
+        asked_at = time.monotonic()
+        size, seconds = self._options.claim_size, self._options.lease_seconds
+        prepared = self._committed(
+            lambda session: prepare_operations(session, self._audience, self._guard, size, seconds)
+        )
+        return prepared, asked_at
+
+    def _send(self, job: Job) -> list[Outcome]:
+        """Nothing is sent any more under a lease that may be somebody else's by now."""
+        sure_until = time.monotonic() + self._options.lease_seconds / 6
+        is_over = self._counts.is_blocked or self._is_stopped
+        ours = [
+            one
+            for one in job.operations
+            if not is_over and self._leases.get(job.held[one.contact_id].token, 0.0) > sure_until
+        ]
+        kept = {one.contact_id for one in ours}
+        released = [
+            Outcome(one.contact_id, "release") for one in job.operations if one.contact_id not in kept
+        ]
+        return (send_job(self._gateway, self._audience, ours) if ours else []) + released
+
+    def _settle(self, some: list[Landed]) -> Aftermath:
+        return self._committed(lambda session: settle_outcomes(session, self._audience, some))
+
+    def _committed(self, work: Callable[[Session], Result]) -> Result:
+        """In one transaction; a deadlock is over once one side stepped back."""
+        for attempt in range(3):
             try:
                 with transaction(self._sessions) as session:
-                    self._counts.is_blocked |= settle_outcomes(session, self._audience, job, outcomes)
+                    return work(session)
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", "") != DEADLOCK or attempt == 2:  # noqa: PLR2004
                     raise
-            else:
-                return
-
-
-def settle_outcomes(session: Session, audience: AudienceView, job: Job, outcomes: Sequence[Outcome]) -> bool:
-    """Ledger, changes and mirror after one job; True when the destination must not be called for now.
-
-    Whoever lost the lease changes nothing but the ledger: those contacts are planned anew, all of them sent again.
-    """
-    ordered = sorted(outcomes, key=lambda outcome: outcome.contact_id)
-    learn_opt_outs(session, audience, [_opt_out(outcome) for outcome in ordered if outcome.opt_out])
-    settled = _settle_changes(session, audience, job, ordered)
-    lost = set(settled)
-    kept = [outcome for outcome in ordered if outcome.contact_id not in lost]
-    write_members(session, audience.audience_id, [one.write for one in kept if one.write is not None])
-    forget_members(session, audience.audience_id, [one.contact_id for one in kept if one.is_forgotten])
-    distrust_members(session, audience.audience_id, lost)
-    _note_attempts(session, audience, ordered)
-    return _tell_destination(session, audience, ordered)
-
-
-def _settle_changes(
-    session: Session, audience: AudienceView, job: Job, outcomes: Sequence[Outcome]
-) -> tuple[int, ...]:
-    """Contacts whose lease was lost."""
-    by_verdict: dict[str, list[tuple[int, int]]] = {"done": [], "again": [], "release": []}
-    failed: list[Postponed] = []
-    for outcome in outcomes:
-        number, attempt_count = job.numbers[outcome.contact_id]
-        if outcome.verdict in by_verdict:
-            by_verdict[outcome.verdict].append((outcome.contact_id, number))
-        else:
-            failed.append(_postponed(outcome, number, attempt_count))
-    settled = settle_changes(
-        session,
-        audience.audience_id,
-        job.token,
-        done=by_verdict["done"],
-        again=[*by_verdict["again"], *by_verdict["release"]],
-        failed=failed,
-    )
-    return settled.lost
-
-
-def _postponed(outcome: Outcome, number: int, attempt_count: int) -> Postponed:
-    trouble = outcome.trouble or Trouble(outcome.kind, "The call failed.")
-    delay = retry_seconds(outcome.kind, attempt_count, random.random())  # noqa: S311 - jitter
-    return Postponed(outcome.contact_id, number, None if outcome.verdict == "park" else delay, trouble)
-
-
-def _opt_out(outcome: Outcome) -> OptOut:
-    state = outcome.state
-    address = state.email if state else outcome.write.email if outcome.write else ""
-    return OptOut(outcome.contact_id, address, outcome.opt_out, state.changed_at if state else None)
-
-
-def _note_attempts(session: Session, audience: AudienceView, outcomes: Sequence[Outcome]) -> None:
-    """One line a reason and job, not one a contact: a failed call of 500 is one failure."""
-    failures = [outcome for outcome in outcomes if outcome.verdict in {"retry", "park"} and outcome.trouble]
-    counts = Counter(outcome.trouble for outcome in failures)
-    for trouble, count in counts.items():
-        only = failures[0].contact_id if len(failures) == 1 else None
-        session.add(
-            Attempt(
-                audience_id=audience.audience_id,
-                contact_id=only,
-                stage="push",
-                error={**(trouble.as_dict() if trouble else {}), "count": count},
-            )
-        )
-
-
-def _tell_destination(session: Session, audience: AudienceView, outcomes: Sequence[Outcome]) -> bool:
-    """Count the calls for the breaker, pause on a credentials problem; True when calls should stop."""
-    blocked = next((one.trouble for one in outcomes if one.verdict == "release" and one.trouble), None)
-    if blocked is not None:
-        pause_destination(session, audience.destination_id, audience.audience_id, blocked)
-        return True
-    is_down = all(is_failure(outcome.kind) for outcome in outcomes)
-    note_calls(session, audience.destination_id, CallCounts(1, int(is_down)))
-    state: Mapping[str, object] = session.execute(
-        select(Destination.breaker).where(Destination.id == audience.destination_id)
-    ).scalar_one()
-    return state.get("state", "closed") != "closed"
+        raise AssertionError  # the loop returns or raises

@@ -5,29 +5,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.audiences.outcome import Outcome, from_archive, from_member, from_problem, from_tags
+from app.audiences.outcome import Outcome, from_archive, from_erasure, from_member, from_problem, from_tags
 from app.audiences.plan import Operation
+from app.audiences.valve import return_status
 from app.audiences.views import AudienceView, Trouble
-from integrations.mailchimp.answers import BatchError, subscriber_hash
-from integrations.mailchimp.gateway import BATCH_SIZE, Gateway
+from integrations.mailchimp.answers import BatchError, MemberState, subscriber_hash
+from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.problems import (
     BAD_MERGE_FIELD,
+    COMPLIANCE,
     UNKNOWN_OUTCOME,
     Classification,
     MailchimpProblem,
 )
-
-SINGLE_LIMIT = 2  # up to so many bulk-able operations go one by one: a PUT names every bad field
-
-
-def split_jobs(operations: Sequence[Operation]) -> list[tuple[Operation, ...]]:
-    """Operations as jobs, one job a thread: bulk-able ones by 500, everything else by itself."""
-    bulk = [operation for operation in operations if operation.is_bulk]
-    single = [operation for operation in operations if not operation.is_bulk]
-    if len(bulk) <= SINGLE_LIMIT:
-        single, bulk = [*single, *bulk], []
-    jobs = [(operation,) for operation in single]
-    return jobs + [tuple(bulk[start : start + BATCH_SIZE]) for start in range(0, len(bulk), BATCH_SIZE)]
 
 
 def send_job(gateway: Gateway, audience: AudienceView, operations: Sequence[Operation]) -> list[Outcome]:
@@ -50,13 +40,31 @@ def _send_single(gateway: Gateway, audience: AudienceView, operation: Operation)
 def _put(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
     if operation.status:
         there = gateway.find_member(audience.list_id, operation.member)
-        if there is not None and there.status != "archived":
-            return from_member(replace(operation, pushed_hash=""), there, audience)
+        # Somebody else took them in, or out, since: what is there now decides anew, not a status of ours.
+        if there is not None and there.status != operation.was:
+            return from_member(replace(operation, pushed_hash="", merge_fields={}), there, audience)
     return _without_bad_fields(
         operation,
+        gateway,
         audience,
         lambda body: gateway.put_member(audience.list_id, operation.member, body, skip_merge_validation=True),
     )
+
+
+def _ask(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    """Once for new consent of somebody whom Mailchimp holds out: read, then send what may bring them back."""
+    there = gateway.get_member(audience.list_id, operation.member)
+    read = replace(operation, pushed_hash="", status="")
+    if there.status != "unsubscribed":
+        return from_member(read, there, audience)
+    status = return_status(there.unsubscribe_reason, is_double_opt_in=operation.is_double_opt_in)
+    try:
+        state = gateway.patch_member(audience.list_id, operation.member, {"status": status})
+    except MailchimpProblem as problem:
+        if problem.kind != COMPLIANCE.kind or status == "pending":
+            raise
+        state = gateway.patch_member(audience.list_id, operation.member, {"status": "pending"})
+    return from_member(read, state, audience)
 
 
 def _change_email(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
@@ -64,11 +72,12 @@ def _change_email(gateway: Gateway, audience: AudienceView, operation: Operation
     try:
         return _without_bad_fields(
             operation,
+            gateway,
             audience,
             lambda body: gateway.patch_member(
                 audience.list_id,
                 operation.member,
-                {"email_address": body["email_address"], "merge_fields": body["merge_fields"]},
+                {name: value for name, value in body.items() if name in PATCHED},
                 skip_merge_validation=True,
             ),
         )
@@ -79,24 +88,41 @@ def _change_email(gateway: Gateway, audience: AudienceView, operation: Operation
 
 
 def _join_existing(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
-    """The new address is a member already: that one is theirs from now on, the old one leaves."""
-    state = gateway.get_member(audience.list_id, operation.email)
+    """The new address is a member already: that one is theirs from now on, the old one leaves. Nobody's status changes."""
+    state = whole_tags(gateway, audience, gateway.get_member(audience.list_id, operation.email))
     gateway.archive_member(audience.list_id, operation.member)
-    return from_member(replace(operation, pushed_hash=""), state, audience)
+    # Nothing was written to it: what it lacks is the next plan's.
+    return from_member(
+        replace(operation, pushed_hash="", merge_fields={}, known={}, interests={}, permissions={}),
+        state,
+        audience,
+    )
 
 
 def _without_bad_fields(
-    operation: Operation, audience: AudienceView, send: Callable[[dict[str, Any]], Any]
+    operation: Operation,
+    gateway: Gateway,
+    audience: AudienceView,
+    send: Callable[[dict[str, Any]], MemberState],
 ) -> Outcome:
     """Send; when Mailchimp refuses merge fields, send once more without those it names (all, if it names none)."""
     body = member_body(operation)
     try:
-        return from_member(operation, send(body), audience)
+        return from_member(operation, whole_tags(gateway, audience, send(body)), audience)
     except MailchimpProblem as problem:
         if problem.classification is not BAD_MERGE_FIELD and problem.kind != BAD_MERGE_FIELD.kind:
             raise
         bad = [error.field for error in problem.errors if error.field in operation.merge_fields]
-    return from_member(operation, send(without_fields(body, bad)), audience, bad_fields_trouble(bad))
+    state = whole_tags(gateway, audience, send(without_fields(body, bad)))
+    return from_member(operation, state, audience, bad_fields_trouble(bad))
+
+
+def whole_tags(gateway: Gateway, audience: AudienceView, state: MemberState) -> MemberState:
+    """With all its tags: a member is shown with its first 50, among which a managed one may not be."""
+    if state.tag_count <= len(state.tags) or not audience.managed_tags:
+        return state
+    tags = gateway.list_member_tags(audience.list_id, state.member_hash)
+    return replace(state, tags=tuple(tag.name for tag in tags))
 
 
 def _unsubscribe(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
@@ -125,7 +151,7 @@ def _archive(gateway: Gateway, audience: AudienceView, operation: Operation) -> 
 
 def _erase(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
     gateway.delete_member_permanently(audience.list_id, operation.member)
-    return Outcome(operation.contact_id, "done", is_forgotten=True)
+    return from_erasure(operation)
 
 
 def _tag(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
@@ -135,6 +161,7 @@ def _tag(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outc
 
 SINGLES: Mapping[str, Callable[[Gateway, AudienceView, Operation], Outcome]] = {
     "upsert": _put,
+    "ask": _ask,
     "change_email": _change_email,
     "set_status": _unsubscribe,
     "archive": _archive,
@@ -148,7 +175,9 @@ SINGLES: Mapping[str, Callable[[Gateway, AudienceView, Operation], Outcome]] = {
 
 def _send_bulk(gateway: Gateway, audience: AudienceView, operations: Sequence[Operation]) -> list[Outcome]:
     """POST /lists/{id}; a call that is refused as a whole for its content is halved until the culprit stands alone."""
-    bodies = {subscriber_hash(operation.email): member_body(operation) for operation in operations}
+    bodies = {
+        subscriber_hash(operation.email): member_body(operation, is_bulk=True) for operation in operations
+    }
     try:
         outcomes, bad_fields = _post(gateway, audience, operations, bodies)
     except MailchimpProblem as problem:
@@ -179,7 +208,10 @@ def _post(
         if key not in bodies:
             continue
         if key in states:
-            outcomes.append(from_member(operation, states[key], audience, (troubles or {}).get(key)))
+            state = whole_tags(gateway, audience, states[key])
+            outcomes.append(
+                from_member(operation, state, audience, (troubles or {}).get(key), has_permissions=False)
+            )
         elif troubles is None and any(error.kind == BAD_MERGE_FIELD.kind for error in errors[key]):
             bad_fields[key] = [error.field for error in errors[key]]
         else:
@@ -211,13 +243,20 @@ def _worst(errors: Sequence[BatchError]) -> Classification:
     return errors[0].classification if errors else UNKNOWN_OUTCOME
 
 
-def member_body(operation: Operation) -> dict[str, Any]:
-    """One member as PUT and the batch take it. `status` only where it was decided."""
+def member_body(operation: Operation, *, is_bulk: bool = False) -> dict[str, Any]:
+    """One member as PUT and the batch take it. `status` only where it was decided; in a batch no permissions."""
     body: dict[str, Any] = {"email_address": operation.email, "status_if_new": operation.status_if_new}
     if operation.status:
         body["status"] = operation.status
     if operation.kind != "set_status":
         body["merge_fields"] = dict(operation.merge_fields)
+    if operation.interests:
+        body["interests"] = dict(operation.interests)
+    if operation.permissions and not is_bulk:
+        body["marketing_permissions"] = [
+            {"marketing_permission_id": one, "enabled": is_given}
+            for one, is_given in operation.permissions.items()
+        ]
     if operation.is_new and operation.tags:
         body["tags"] = list(operation.tags)
     return body

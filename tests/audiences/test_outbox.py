@@ -1,14 +1,25 @@
 """The outbox: queued once, claimed by lease, settled only by the holder and only as it was claimed."""
 
 import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences import outbox
-from app.audiences.mirror import MirrorWrite, write_members
-from app.audiences.outbox import Postponed, claim_changes, queue_changes, settle_changes
+from app.audiences.mirror import MirrorWrite, note_uncertain, write_members
+from app.audiences.outbox import (
+    Ended,
+    How,
+    TakenChange,
+    lease_changes,
+    queue_changes,
+    settle_changes,
+    take_changes,
+)
 from app.audiences.retry import BACKOFFS, retry_seconds
 from app.audiences.views import Trouble
 from app.core.db import transaction
@@ -16,18 +27,25 @@ from app.core.db import transaction
 TROUBLE = Trouble("outage", "It is down.")
 
 
-def claim(office: Any, limit: int = 10, lease_seconds: float = 30) -> Any:
+@dataclass(frozen=True)
+class Claimed:
+    """Changes that one worker took and holds."""
+
+    token: uuid.UUID
+    changes: tuple[TakenChange, ...]
+
+
+def claim(office: Any, limit: int = 10, emails: Mapping[int, str] | None = None) -> Claimed:
     with transaction(office.sessions) as session:
-        return claim_changes(session, office.audience_id, limit, lease_seconds)
+        taken = take_changes(session, office.audience_id, limit)
+        sent = {one.contact_id: (emails or {}).get(one.contact_id) for one in taken}
+        return Claimed(lease_changes(session, office.audience_id, sent, 30), taken)
 
 
-def settle(office: Any, token: Any, **how: Any) -> Any:
+def settle(office: Any, claimed: Claimed, how: How, **more: Any) -> outbox.Settled:
+    ends = [Ended(one.contact_id, one.number, claimed.token, how, **more) for one in claimed.changes]
     with transaction(office.sessions) as session:
-        return settle_changes(session, office.audience_id, token, **how)
-
-
-def pairs(claimed: Any) -> list[tuple[int, int]]:
-    return [(change.contact_id, change.number) for change in claimed.changes]
+        return settle_changes(session, office.audience_id, ends)
 
 
 def test_a_contact_queued_twice_is_one_change_with_a_later_number(office: Any) -> None:
@@ -90,7 +108,7 @@ def test_done_changes_go(office: Any) -> None:
     office.crowd(2)
     claimed = claim(office)
 
-    settled = settle(office, claimed.token, done=pairs(claimed))
+    settled = settle(office, claimed, "done")
 
     assert (settled.done_count, settled.touched_count, office.change_count()) == (2, 0, 0)
 
@@ -100,7 +118,7 @@ def test_a_change_touched_meanwhile_is_due_again(office: Any) -> None:
     claimed = claim(office)
     office.touch(ids[0])
 
-    settled = settle(office, claimed.token, done=pairs(claimed))
+    settled = settle(office, claimed, "done")
 
     assert (settled.done_count, settled.touched_count) == (1, 1)
     assert [ids[0]] == [change.contact_id for change in claim(office).changes]
@@ -115,22 +133,21 @@ def test_a_late_holder_settles_nothing_and_the_contact_is_planned_anew(
     office.execute("UPDATE changes SET leased_until = now() - interval '1 second'")
     other = claim(office)
     if is_taken_over:
-        settle(office, other.token, done=pairs(other))
+        settle(office, other, "done")
 
-    settled = settle(office, late.token, done=pairs(late))
+    settled = settle(office, late, "done")
 
-    assert (tuple(ids), 0) == (settled.lost, settled.done_count)
+    assert ({(ids[0], late.token)}, 0) == (settled.lost, settled.done_count)
     assert office.change_count() == 1
     if not is_taken_over:
-        assert settle(office, other.token, done=pairs(other)).touched_count == 1
+        assert settle(office, other, "done").touched_count == 1
 
 
 def test_a_failed_change_waits_with_its_reason(office: Any) -> None:
     office.crowd(1)
     claimed = claim(office)
-    contact_id, number = pairs(claimed)[0]
 
-    settle(office, claimed.token, failed=[Postponed(contact_id, number, 60, TROUBLE)])
+    settle(office, claimed, "later", delay_seconds=60, trouble=TROUBLE)
 
     row = office.execute("SELECT * FROM changes")[0]
     assert (row.attempt_count, row.error["code"], row.parked_at) == (1, "outage", None)
@@ -140,7 +157,7 @@ def test_a_failed_change_waits_with_its_reason(office: Any) -> None:
 def test_a_parked_change_waits_until_it_is_touched(office: Any) -> None:
     ids = office.crowd(1)
     claimed = claim(office)
-    settle(office, claimed.token, failed=[Postponed(*pairs(claimed)[0], None, TROUBLE)])
+    settle(office, claimed, "later", trouble=TROUBLE)
     assert claim(office).changes == ()
 
     office.touch(*ids)
@@ -212,3 +229,50 @@ def test_the_mirror_adds_what_is_written_and_keeps_the_rest(
     assert row.interests == {"a1": True, "b2": False}
     assert (row.marketing_permissions, row.asked_evidence_id) == ({"p1": True}, 7)
     assert row.theirs_changed == {"LNAME": "2026-11-02T00:00:00+00:00"}
+
+
+def test_changes_of_two_leases_are_settled_together(office: Any, sessions: sessionmaker[Session]) -> None:
+    office.crowd(4)
+    claims = [claim(office, limit=2), claim(office, limit=2)]
+    ends = [
+        Ended(change.contact_id, change.number, one.token, "done") for one in claims for change in one.changes
+    ]
+
+    with transaction(sessions) as session:
+        settled = settle_changes(session, office.audience_id, ends)
+
+    assert (settled.done_count, office.change_count()) == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("how", "more", "expected"),
+    [
+        ("again", {}, None),
+        ("release", {}, "ada@house.test"),
+        ("later", {"delay_seconds": 0.0, "trouble": TROUBLE}, "ada@house.test"),
+    ],
+)
+def test_the_address_of_a_call_is_kept_until_an_answer_is_known(
+    office: Any, how: How, more: Any, expected: str | None
+) -> None:
+    contact_id = office.add("ada@house.test")
+    claimed = claim(office, emails={contact_id: "ada@house.test"})
+
+    settle(office, claimed, how, **more)
+
+    assert [expected] == [one.sent_email for one in claim(office).changes]
+
+
+def test_what_the_mirror_has_learnt_meanwhile_is_not_made_uncertain(
+    office: Any, sessions: sessionmaker[Session]
+) -> None:
+    known, unknown = office.add("ada@house.test"), office.add("eve@house.test")
+    with transaction(sessions) as session:
+        write_members(
+            session, office.audience_id, [MirrorWrite(known, "ada@house.test", status="subscribed")]
+        )
+
+    with transaction(sessions) as session:
+        note_uncertain(session, office.audience_id, {known: "ada@house.test", unknown: "eve@house.test"})
+
+    assert (office.mirror(known).status, office.mirror(unknown).status) == ("subscribed", "")

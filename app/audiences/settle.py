@@ -1,0 +1,104 @@
+"""Settling what calls came to: ledger, changes, mirror, failures and breaker, for many jobs in one transaction."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.audiences.batches import Held, Job
+from app.audiences.gate import CallCounts, is_failure, note_calls, stop_calls
+from app.audiences.learn import OptOut, learn_opt_outs
+from app.audiences.mirror import distrust_members, forget_members, write_members
+from app.audiences.models import Destination
+from app.audiences.outbox import Ended, How, settle_changes
+from app.audiences.outcome import Outcome
+from app.audiences.retry import retry_seconds
+from app.audiences.views import AudienceView, Trouble
+from app.inbox.models import Attempt
+
+HOWS: Mapping[str, How] = {"done": "done", "again": "again", "release": "release"}
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A job and what came of it, an outcome for each operation."""
+
+    job: Job
+    outcomes: Sequence[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """`is_blocked`: the destination must not be called for now. `has_due`: some of the changes are due at once."""
+
+    is_blocked: bool = False
+    has_due: bool = False
+
+
+def settle_outcomes(session: Session, audience: AudienceView, landed: Sequence[Landed]) -> Aftermath:
+    """Ledger, changes and mirror after some jobs.
+
+    Whoever lost the lease changes nothing but the ledger: those contacts are planned anew, all of them sent again.
+    """
+    pairs = [(outcome, one.job.held[outcome.contact_id]) for one in landed for outcome in one.outcomes]
+    pairs.sort(key=lambda pair: pair[0].contact_id)
+    learn_opt_outs(session, audience, [_opt_out(outcome) for outcome, _ in pairs if outcome.opt_out])
+    settled = settle_changes(session, audience.audience_id, [_ended(*pair) for pair in pairs])
+    lost = {contact_id for contact_id, _ in settled.lost}
+    kept = [one for one, held in pairs if not lost or (one.contact_id, held.token) not in settled.lost]
+    write_members(session, audience.audience_id, [one.write for one in kept if one.write is not None])
+    forget_members(session, audience.audience_id, [one.contact_id for one in kept if one.is_forgotten])
+    distrust_members(session, audience.audience_id, lost)
+    _note_attempts(session, audience, [outcome for outcome, _ in pairs])
+    has_due = bool(settled.lost or settled.touched_count or any(one.verdict == "again" for one in kept))
+    return Aftermath(_tell_destination(session, audience, landed), has_due)
+
+
+def _ended(outcome: Outcome, held: Held) -> Ended:
+    how = HOWS.get(outcome.verdict)
+    if how is not None:
+        return Ended(outcome.contact_id, held.number, held.token, how)
+    trouble = outcome.trouble or Trouble(outcome.kind, "The call failed.")
+    delay = retry_seconds(outcome.kind, held.attempt_count, random.random())  # noqa: S311 - jitter
+    wait = None if outcome.verdict == "park" else delay
+    return Ended(outcome.contact_id, held.number, held.token, "later", wait, trouble)
+
+
+def _opt_out(outcome: Outcome) -> OptOut:
+    state = outcome.state
+    address = state.email if state else outcome.write.email if outcome.write else ""
+    return OptOut(outcome.contact_id, address, outcome.opt_out, state.changed_at if state else None)
+
+
+def _note_attempts(session: Session, audience: AudienceView, outcomes: Sequence[Outcome]) -> None:
+    """One line a reason and settling, not one a contact: a failed call of 500 is one failure."""
+    failures = [outcome for outcome in outcomes if outcome.verdict in {"retry", "park"} and outcome.trouble]
+    counts = Counter(outcome.trouble for outcome in failures)
+    for trouble, count in counts.items():
+        only = failures[0].contact_id if len(failures) == 1 else None
+        session.add(
+            Attempt(
+                audience_id=audience.audience_id,
+                contact_id=only,
+                stage="push",
+                error={**(trouble.as_dict() if trouble else {}), "count": count},
+            )
+        )
+
+
+def _tell_destination(session: Session, audience: AudienceView, landed: Sequence[Landed]) -> bool:
+    """Count the calls for the breaker, pause on a credentials problem; True when calls should stop."""
+    released = [one for job in landed for one in job.outcomes if one.verdict == "release" and one.trouble]
+    blocked = next((one.trouble for one in released if one.trouble), None)
+    if blocked is not None:
+        stop_calls(session, audience.destination_id, audience.audience_id, blocked)
+        return True
+    failed = sum(all(is_failure(outcome.kind) for outcome in one.outcomes) for one in landed)
+    note_calls(session, audience.destination_id, CallCounts(len(landed), failed))
+    state: Mapping[str, object] = session.execute(
+        select(Destination.breaker).where(Destination.id == audience.destination_id)
+    ).scalar_one()
+    return state.get("state", "closed") != "closed"
