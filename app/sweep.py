@@ -8,12 +8,22 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from app.audiences.gate import list_audiences_to_pull
 from app.audiences.hooks import ensure_webhook
+from app.audiences.reconcile import list_audiences_to_reconcile
+from app.audiences.run_views import clear_old_runs, close_dead_runs
+from app.audiences.tend import (
+    list_audiences_to_rehearse,
+    mend_guards,
+    probe_audiences,
+    probe_destinations,
+)
 from app.core.beats import Beats
 from app.core.bell import ring_now
 from app.core.config import Settings
@@ -21,20 +31,28 @@ from app.core.log import get_log
 from app.core.runtime import Runtime, keep_runtime
 from app.jobs.drain import drain_enrich, drain_inbox
 from app.jobs.job import get_connections
-from app.jobs.sync import pull_audience, push_audience
+from app.jobs.sync import (
+    pull_audience,
+    push_audience,
+    push_bulk,
+    reconcile_audience,
+    rehearse_audience,
+)
 from app.jobs.waiting import Waiting, list_waiting
 from app.sources.pause import try_paused_sources
 from app.tables import ROOMS
 
 SWEEP_SECONDS = 1.0
-ROUND_SECONDS = 30.0
 UNSETTLED_SECONDS = 2.0  # while something is still missing
 
 JOBS: dict[str, Callable[..., None]] = {
     "inbox": drain_inbox,
     "enrich": drain_enrich,
     "audience": push_audience,
+    "bulk": push_bulk,
     "pull": pull_audience,
+    "first_sync": rehearse_audience,
+    "reconcile": reconcile_audience,
 }
 
 log = get_log(__name__)
@@ -48,12 +66,12 @@ def run_sweep(settings: Settings) -> None:
     is_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_over.set())
-    rounds = Rounds(runtime)
+    # A daemon: a call to Mailchimp that hangs does not hold up the end.
+    threading.Thread(target=Rounds(runtime).run, args=(is_over,), name="rounds", daemon=True).start()
     with Beats(runtime, "sweep"):
         while not is_over.wait(SWEEP_SECONDS):
             try:
                 sweep_once(runtime)
-                rounds.go_if_due()
             except SQLAlchemyError as error:
                 log.warning("sweep.database_away", error=type(error).__name__)
 
@@ -72,43 +90,80 @@ def sweep_once(runtime: Runtime) -> list[Waiting]:
 
 
 @dataclass
-class Rounds:
-    """What is looked after less often: pulls that are due, webhooks that are missing, sources that are paused."""
+class Round:
+    """Something that is looked after every so often. `work` answers whether it is settled; until then it is asked often."""
 
-    runtime: Runtime
+    name: str
+    every_seconds: float
+    work: Callable[[], bool]
     next_at: float = 0.0
 
-    def go_if_due(self) -> None:
-        """Do the rounds when it is time; a failure in one is logged and comes again with the next round."""
-        if time.monotonic() < self.next_at:
-            return
-        is_settled = True
-        for work in (self._webhooks, self._pulls, self._paused):
-            try:
-                is_settled &= work()
-            except SQLAlchemyError:
-                raise
-            except Exception as error:  # noqa: BLE001 - the outermost loop of a round; the others go on
-                is_settled = False
-                log.warning("sweep.round_failed", round=work.__name__.strip("_"), error=type(error).__name__)
-        self.next_at = time.monotonic() + (ROUND_SECONDS if is_settled else UNSETTLED_SECONDS)
 
-    def _webhooks(self) -> bool:
-        return ensure_webhook(
-            self.runtime.sessions, self.runtime.settings, self.runtime.box, get_connections()
+class Rounds:
+    """What is looked after less often than each second, in a thread of its own: some of it waits for Mailchimp."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._rounds = (
+            Round("webhooks", 30.0, self._webhooks),
+            Round("pulls", 10.0, partial(self._ring_all, "pull", list_audiences_to_pull)),
+            Round("sources", 30.0, self._sources),
+            Round("accounts", 5.0, self._accounts),
+            Round("young_pauses", 30.0, partial(self._pauses, is_young=True)),
+            Round("old_pauses", 300.0, partial(self._pauses, is_young=False)),
+            Round("first_syncs", 5.0, partial(self._ring_all, "first_sync", list_audiences_to_rehearse)),
+            Round("nights", 60.0, partial(self._ring_all, "reconcile", list_audiences_to_reconcile)),
+            Round("runs", 30.0, self._runs),
         )
 
-    def _pulls(self) -> bool:
+    def run(self, is_over: threading.Event) -> None:
+        """Go on until it is over."""
+        while not is_over.wait(SWEEP_SECONDS):
+            self.go_if_due()
+
+    def go_if_due(self) -> None:
+        """Do the rounds whose time has come; a failure in one is logged and comes again soon."""
+        for each in self._rounds:
+            if time.monotonic() < each.next_at:
+                continue
+            is_settled = False
+            try:
+                is_settled = each.work()
+            except Exception as error:  # noqa: BLE001 - the outermost loop of a round; the others go on
+                log.warning("sweep.round_failed", round=each.name, error=type(error).__name__)
+            wait = each.every_seconds if is_settled else min(UNSETTLED_SECONDS, each.every_seconds)
+            each.next_at = time.monotonic() + wait
+
+    def _webhooks(self) -> bool:
+        runtime = self.runtime
+        return ensure_webhook(runtime.sessions, runtime.settings, runtime.box, get_connections())
+
+    def _ring_all(self, bell: str, find: Callable[[Session], list[int]]) -> bool:
         with self.runtime.transaction() as session:
-            due = list_audiences_to_pull(session)
+            due = find(session)
         for audience_id in due:
             try:
-                ring_now(self.runtime.redis, "pull", audience_id)
+                ring_now(self.runtime.redis, bell, audience_id)
             except (RedisError, OSError):
-                pull_audience(audience_id)
+                JOBS[bell](audience_id)
         return True
 
-    def _paused(self) -> bool:
+    def _sources(self) -> bool:
         with self.runtime.transaction() as session:
             try_paused_sources(session)
+        return True
+
+    def _accounts(self) -> bool:
+        probe_destinations(self.runtime.sessions, get_connections())
+        return True
+
+    def _pauses(self, *, is_young: bool) -> bool:
+        probe_audiences(self.runtime.sessions, get_connections(), is_young=is_young)
+        mend_guards(self.runtime.sessions, is_young=is_young)
+        return True
+
+    def _runs(self) -> bool:
+        with self.runtime.transaction() as session:
+            close_dead_runs(session)
+            clear_old_runs(session)
         return True

@@ -21,7 +21,7 @@ from app.audiences.connect import Connections
 from app.audiences.load import get_audience
 from app.audiences.models import Audience, Destination
 from app.audiences.outbox import wake_changes
-from app.audiences.pauses import GONE, UNREACHABLE, pause_audience, raise_alert, resume_audience
+from app.audiences.pauses import GONE, UNREACHABLE, pause_audience, raise_alert
 from app.audiences.views import AudienceView, Trouble
 from app.core.db import transaction
 from app.core.errors import BusyError
@@ -30,10 +30,6 @@ from integrations.mailchimp.problems import AUDIENCE_GONE, REVOKED, MailchimpPro
 
 # How often the sweep reads an audience anew.
 PULL_SECONDS = 300.0
-STOPPED = text("""
-    SELECT id FROM destinations WHERE (paused_at IS NOT NULL OR coalesce(breaker ->> 'state', 'closed') <> 'closed')
-      AND coalesce((breaker ->> 'until')::float8, 0) <= extract(epoch FROM now())
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,28 +101,6 @@ def open_gateway(
     return audience, connections.gateway(destination)
 
 
-def probe_destinations(sessions: sessionmaker[Session], connections: Connections) -> None:
-    """Ask every account that is paused or down and whose time has come whether it answers. For the sweep."""
-    with transaction(sessions) as session:
-        stopped = list(session.scalars(STOPPED))
-    for destination_id in stopped:
-        is_open(sessions, connections, destination_id)
-
-
-def probe_audiences(sessions: sessionmaker[Session], connections: Connections) -> None:
-    """Ask for every audience that was gone: one that is there again goes on by itself. For the sweep."""
-    with transaction(sessions) as session:
-        gone = list(session.scalars(select(Audience.id).where(Audience.paused_code == GONE)))
-    for audience_id in gone:
-        try:
-            audience, gateway = open_gateway(sessions, connections, audience_id)
-            gateway.get_audience(audience.list_id)
-        except (MailchimpProblem, BusyError):
-            continue
-        with transaction(sessions) as session:
-            resume_audience(session, audience_id)
-
-
 def is_open(sessions: sessionmaker[Session], connections: Connections, destination_id: int) -> bool:
     """Whether calls may go. When it is time for a probe, this process makes it, and says what came of it."""
     with transaction(sessions) as session:
@@ -177,18 +151,19 @@ def may_send(session: Session, audience_id: int) -> bool:
     return audience.is_enabled and audience.approved_at is not None and is_there
 
 
-def list_due_audiences(session: Session) -> list[int]:
-    """Enabled audiences with changes due now, whose destination may be called or probed. For the sweep and jobs."""
+def list_due_audiences(session: Session, lane: int | None = None) -> list[int]:
+    """Enabled audiences with changes due now, of one lane or any, whose destination may be called or probed."""
     due = text(
         "SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id"
         " WHERE a.is_enabled AND a.approved_at IS NOT NULL AND coalesce(a.paused_code, '') <> 'gone' AND EXISTS (SELECT FROM changes c WHERE c.audience_id = a.id AND c.parked_at IS NULL"
+        "   AND c.lane = coalesce(CAST(:lane AS int), c.lane)"
         "   AND c.next_attempt_at <= now() AND (c.leased_until IS NULL OR c.leased_until <= now()))"
         " AND ((d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed')"
         "   OR (coalesce(d.paused_code, '') <> 'revoked'"
         "     AND coalesce((d.breaker ->> 'until')::float8, 0) <= extract(epoch FROM now())))"
         " ORDER BY a.id"
     )
-    return list(session.execute(due).scalars())
+    return list(session.execute(due, {"lane": lane}).scalars())
 
 
 def list_audiences_to_pull(session: Session, every_seconds: float = PULL_SECONDS) -> list[int]:

@@ -43,7 +43,7 @@ QUEUE_SOME = text(
 TAKE = text("""
     SELECT contact_id, number, attempt_count, lane, sent_email FROM changes
     WHERE audience_id = :audience_id AND parked_at IS NULL AND next_attempt_at <= now()
-      AND (leased_until IS NULL OR leased_until <= now())
+      AND (leased_until IS NULL OR leased_until <= now()) AND lane <= :max_lane
     ORDER BY lane, next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 DROP = text(
@@ -146,12 +146,14 @@ def touch_changes(session: Session, audience_id: int, contact_ids: Collection[in
     session.execute(QUEUE_SOME, {"audience_id": audience_id, "ids": sorted(set(contact_ids))})
 
 
-def take_changes(session: Session, audience_id: int, limit: int) -> tuple[TakenChange, ...]:
+def take_changes(
+    session: Session, audience_id: int, limit: int, max_lane: int = BULK_LANE
+) -> tuple[TakenChange, ...]:
     """Lock due changes for this transaction, live before bulk, oldest first; rows that others hold are skipped.
 
     Before it ends each must be dropped or leased. In order of contact id.
     """
-    rows = session.execute(TAKE, {"audience_id": audience_id, "limit": limit})
+    rows = session.execute(TAKE, {"audience_id": audience_id, "limit": limit, "max_lane": max_lane})
     return tuple(sorted((TakenChange(*row) for row in rows), key=lambda one: one.contact_id))
 
 

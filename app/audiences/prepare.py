@@ -16,6 +16,7 @@ from app.audiences.outcome import cannot_sync
 from app.audiences.plan import Operation, plan_member
 from app.audiences.valve import OPTED_OUT_THERE
 from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
+from app.inbox.models import BULK_LANE
 from integrations.mailchimp.answers import subscriber_hash
 
 
@@ -39,10 +40,16 @@ class _Planned:
 
 
 def prepare_operations(
-    session: Session, audience: AudienceView, guard: Guard, limit: int, lease_seconds: float
+    session: Session,
+    audience: AudienceView,
+    guard: Guard,
+    limit: int,
+    lease_seconds: float,
+    *,
+    max_lane: int = BULK_LANE,
 ) -> Prepared:
     """Take and plan up to `limit` changes. What needs no call is settled here and now."""
-    changes = {one.contact_id: one for one in take_changes(session, audience.audience_id, limit)}
+    changes = {one.contact_id: one for one in take_changes(session, audience.audience_id, limit, max_lane)}
     if not changes:
         return Prepared()
     sent = {one.contact_id: one.sent_email for one in changes.values() if one.sent_email}

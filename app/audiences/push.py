@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.batches import Batches, Job
 from app.audiences.connect import Connections
-from app.audiences.gate import get_destination_of, is_open
+from app.audiences.gate import get_destination_of, is_open, may_send
 from app.audiences.guard import Guard
 from app.audiences.load import get_audience
 from app.audiences.outbox import renew_lease
@@ -28,6 +28,7 @@ from app.audiences.send import send_job
 from app.audiences.settle import Aftermath, Landed, settle_outcomes
 from app.audiences.views import AudienceView
 from app.core.db import transaction
+from app.inbox.models import BULK_LANE
 from integrations.mailchimp.gateway import Gateway
 
 DEADLOCK = "40P01"
@@ -38,13 +39,17 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """Bounds of one push. Seconds; a lease is renewed while its calls run. `ahead_count`: contacts in memory."""
+    """Bounds of one push. Seconds; a lease is renewed while its calls run. `ahead_count`: contacts in memory.
+
+    `max_lane`: only changes of this lane and those before it.
+    """
 
     claim_size: int = 2000
     thread_count: int = 10  # two more than connections: they read answers while the others call
     ahead_count: int = 12_000
     lease_seconds: float = 30.0
     budget_seconds: float = 240.0
+    max_lane: int = BULK_LANE
 
 
 @dataclass(slots=True)
@@ -80,7 +85,8 @@ def push_audience(
     with transaction(sessions) as session:
         audience = get_audience(session, audience_id)
         destination = get_destination_of(session, audience_id)
-    if not is_open(sessions, connections, destination.id):
+        is_allowed = may_send(session, audience_id)
+    if not is_allowed or not is_open(sessions, connections, destination.id):
         return PushCounts(is_blocked=True)
     return _Push(sessions, connections.gateway(destination), audience, options or PushOptions(), watch).run()
 
@@ -239,7 +245,9 @@ class _Push:
         asked_at = time.monotonic()
         size, seconds = self._options.claim_size, self._options.lease_seconds
         prepared = self._committed(
-            lambda session: prepare_operations(session, self._audience, self._guard, size, seconds)
+            lambda session: prepare_operations(
+                session, self._audience, self._guard, size, seconds, max_lane=self._options.max_lane
+            )
         )
         return prepared, asked_at
 

@@ -47,13 +47,19 @@ def web(processes: int | None) -> None:
 
 
 @click.command()
-def worker() -> None:
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Only what somebody waits for; leave bulk pushes and readings to other workers.",
+)
+def worker(*, live: bool) -> None:
     """Work on what arrived."""
+    from app.core.queue import LIVE_QUEUES, QUEUES
     from app.worker import run_worker
 
     settings = load_settings()
     configure_log(settings.log_format, "worker")
-    run_worker(settings)
+    run_worker(settings, LIVE_QUEUES if live else QUEUES)
 
 
 @click.command()

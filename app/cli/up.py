@@ -125,14 +125,19 @@ def start_programs(settings: Settings, supervisor: Supervisor) -> None:
 
 def program_specs(settings: Settings) -> list[ProcessSpec]:
     """What runs besides the servers, each a `muster` command of its own."""
+    # The first of several keeps away from bulk work, so that a live change never waits for it.
+    count = settings.worker_processes
     workers = [
-        _program(settings, f"worker-{number + 1}", "worker") for number in range(settings.worker_processes)
+        _program(
+            settings, f"worker-{number + 1}", "worker", *(["--live"] if number == 0 and count > 1 else [])
+        )
+        for number in range(count)
     ]
     specs = [_program(settings, "web", "web"), *workers, _program(settings, "sweep", "sweep")]
     return [_program(settings, "sim", "sim"), *specs] if settings.is_simulated else specs
 
 
-def _program(settings: Settings, name: str, command: str) -> ProcessSpec:
+def _program(settings: Settings, name: str, command: str, *words: str) -> ProcessSpec:
     host = LOCAL if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - compared, not bound
     checks: dict[str, Callable[[], bool]] = {
         "web": lambda: _answers(f"http://{host}:{settings.port}/healthz"),
@@ -140,7 +145,7 @@ def _program(settings: Settings, name: str, command: str) -> ProcessSpec:
     }
     return ProcessSpec(
         name=name,
-        argv=(sys.executable, "-m", "app.cli.main", command),
+        argv=(sys.executable, "-m", "app.cli.main", command, *words),
         env={**os.environ, "MUSTER_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"},
         is_ready=checks.get(command, at_once),
         ready_seconds=READY_SECONDS,

@@ -27,13 +27,22 @@ class Bell:
     timeout_seconds: int = 300
 
 
+LONG_SECONDS = 6 * 3600  # reading a whole audience: a call a thousand members
 # What a bell starts. Arguments are ids; a job that finds nothing to do ends at once.
 BELLS: Mapping[str, Bell] = {
     "inbox": Bell("app.jobs.drain.drain_inbox", queue="inbox"),
     "enrich": Bell("app.jobs.drain.drain_enrich", queue="enrich"),
     "audience": Bell("app.jobs.sync.push_audience", queue="audiences"),
-    "pull": Bell("app.jobs.sync.pull_audience", queue="audiences"),
+    "bulk": Bell("app.jobs.sync.push_bulk", queue="bulk"),
+    "pull": Bell("app.jobs.sync.pull_audience", queue="bulk", timeout_seconds=LONG_SECONDS),
+    "first_sync": Bell("app.jobs.sync.rehearse_audience", queue="bulk", timeout_seconds=LONG_SECONDS),
+    "reconcile": Bell("app.jobs.sync.reconcile_audience", queue="bulk", timeout_seconds=LONG_SECONDS),
 }
+LIVE_QUEUES = (
+    "inbox",
+    "enrich",
+    "audiences",
+)  # what somebody waits for; a worker may leave the rest to others
 QUEUES = tuple(dict.fromkeys(bell.queue for bell in BELLS.values()))
 ALLOWED = frozenset(bell.function for bell in BELLS.values())
 FAILED_JOB_SECONDS = 3600

@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.audiences.gate import list_due_audiences
+from app.inbox.models import BULK_LANE, LIVE_LANE
 
 GRACE = {"grace": 0.5}  # seconds; younger work has a bell on its way
 
@@ -40,5 +41,6 @@ def list_waiting(session: Session) -> list[Waiting]:
         found.append(Waiting("inbox"))
     if session.execute(ENRICH, GRACE).scalar():
         found.append(Waiting("enrich"))
-    found.extend(Waiting("audience", (audience_id,)) for audience_id in list_due_audiences(session))
+    for bell, lane in (("audience", LIVE_LANE), ("bulk", BULK_LANE)):
+        found.extend(Waiting(bell, (audience_id,)) for audience_id in list_due_audiences(session, lane))
     return found

@@ -1,0 +1,75 @@
+"""Looking after what stands still: paused accounts and audiences are asked again, and go on by themselves once mended."""
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.audiences.connect import Connections
+from app.audiences.gate import is_open, open_gateway
+from app.audiences.guard import look_ahead
+from app.audiences.load import get_audience
+from app.audiences.models import Audience
+from app.audiences.pauses import GONE, GUARD, resume_audience
+from app.audiences.steer import close_mended_guard
+from app.core.db import transaction
+from app.core.errors import BusyError
+from integrations.mailchimp.problems import MailchimpProblem
+
+YOUNG_SECONDS = 600.0  # a pause so young is looked at every 30 s, an older one every 5 minutes
+
+STOPPED = text("""
+    SELECT id FROM destinations WHERE (paused_at IS NOT NULL OR coalesce(breaker ->> 'state', 'closed') <> 'closed')
+      AND coalesce((breaker ->> 'until')::float8, 0) <= extract(epoch FROM now())
+""")
+PAUSED = text("""
+    SELECT id FROM audiences WHERE is_enabled AND paused_code = :code
+      AND (paused_at > now() - make_interval(secs => :young)) = :is_young ORDER BY id
+""")
+# Never rehearsed, or the rehearsal ended without a finding a while ago.
+UNREHEARSED = text("""
+    SELECT a.id FROM audiences a WHERE a.is_enabled AND a.approved_at IS NULL AND a.paused_at IS NULL
+      AND NOT EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = a.id AND r.kind = 'first_sync'
+        AND (r.state IN ('running', 'waiting', 'cancelled') OR r.findings <> '{}' OR r.started_at > now() - interval '5 minutes'))
+    ORDER BY a.id
+""")
+
+
+def probe_destinations(sessions: sessionmaker[Session], connections: Connections) -> None:
+    """Ask every account that is paused or down, and whose time has come, whether it answers."""
+    with transaction(sessions) as session:
+        stopped = list(session.scalars(STOPPED))
+    for destination_id in stopped:
+        is_open(sessions, connections, destination_id)
+
+
+def probe_audiences(sessions: sessionmaker[Session], connections: Connections, *, is_young: bool) -> None:
+    """Ask for every audience that was gone: one that is there again goes on."""
+    for audience_id in _paused(sessions, GONE, is_young=is_young):
+        try:
+            audience, gateway = open_gateway(sessions, connections, audience_id)
+            gateway.get_audience(audience.list_id)
+        except (MailchimpProblem, BusyError):
+            continue
+        with transaction(sessions) as session:
+            resume_audience(session, audience_id)
+
+
+def mend_guards(sessions: sessionmaker[Session], *, is_young: bool) -> None:
+    """Plan anew who would leave an audience that the guard stopped: when it is few again, it goes on."""
+    for audience_id in _paused(sessions, GUARD, is_young=is_young):
+        with transaction(sessions) as session:
+            if not look_ahead(session, get_audience(session, audience_id)).is_too_many:
+                # Under the lock nobody else has let it go on meanwhile.
+                audience = session.get_one(Audience, audience_id, with_for_update=True)
+                if audience.paused_code == GUARD:
+                    close_mended_guard(session, audience_id)
+
+
+def list_audiences_to_rehearse(session: Session) -> list[int]:
+    """Audiences whose first sync nobody has looked at yet."""
+    return list(session.scalars(UNREHEARSED))
+
+
+def _paused(sessions: sessionmaker[Session], code: str, *, is_young: bool) -> list[int]:
+    asked = {"code": code, "young": YOUNG_SECONDS, "is_young": is_young}
+    with transaction(sessions) as session:
+        return list(session.scalars(PAUSED, asked))
