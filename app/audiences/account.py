@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import CALL_SECONDS, binding
@@ -18,7 +18,7 @@ from app.audiences.simulated import DESTINATION_SLUG
 from app.core.audit import audit
 from app.core.config import Settings
 from app.core.db import transaction
-from app.core.errors import ConfigError, ConflictError, InvalidError
+from app.core.errors import ConfigError, ConflictError, InvalidError, NotFoundError
 from app.core.secretbox import SecretBox
 from app.sources.models import PendingLogin
 from integrations.mailchimp.answers import AccountInfo
@@ -31,6 +31,15 @@ PURPOSE = "destination"
 STATE_BYTES = 32
 LOGIN_MINUTES = 15
 SETTINGS_SLUG = "mailchimp"  # the account of MAILCHIMP_API_KEY
+CALLBACK_PATH = "/destinations/connected"  # of the console: where Mailchimp sends the browser back to
+ACCOUNTS = text("""
+    SELECT d.slug, d.label, d.login, d.base_url, coalesce(d.account ->> 'name', '') AS account,
+      CASE WHEN d.paused_at IS NOT NULL THEN 'paused: ' || coalesce(d.paused_reason, '')
+           WHEN coalesce(d.breaker ->> 'state', 'closed') <> 'closed' THEN 'waiting: Mailchimp is down'
+           ELSE 'ready' END AS state,
+      d.paused_at, d.paused_code, (SELECT count(*) FROM audiences a WHERE a.destination_id = d.id) AS audiences
+    FROM destinations d ORDER BY d.slug
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +192,19 @@ def store_access(session: Session, box: SecretBox, slug: str, access: Access, ac
     action = "destination.connect" if is_new else "destination.reconnect"
     audit(session, actor, action, f"destination:{slug}", None, {"login": access.login, **access.account})
     return destination
+
+
+def list_accounts(session: Session) -> list[dict[str, Any]]:
+    """Every destination for people and programs; no key or token."""
+    return [dict(row) for row in session.execute(ACCOUNTS).mappings()]
+
+
+def get_destination(session: Session, slug: str) -> Destination:
+    """NotFoundError where there is none."""
+    found = session.scalar(select(Destination).where(Destination.slug == slug))
+    if found is None:
+        raise NotFoundError(f"There is no destination {slug!r}.", "`muster destinations list` shows them.")
+    return found
 
 
 def describe_account(info: AccountInfo, data_centre: str) -> dict[str, str]:

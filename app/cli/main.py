@@ -20,6 +20,10 @@ COMMANDS = {
         "app.cli.integrations:integrations",
         "Platforms: list, read a captured body, start a new one.",
     ),
+    "destinations": (
+        "app.cli.destinations:destinations",
+        "Mailchimp accounts: list, check, connect, rotate-key.",
+    ),
     "audiences": ("app.cli.audiences:audiences", "Mailchimp audiences: add, list, show."),
     "contacts": ("app.cli.contacts:contacts", "People: find, show, export, erase, merge."),
     "map": ("app.cli.map:map_group", "Mappings: lint, test, preview, publish."),
