@@ -24,11 +24,22 @@ class FieldSpec:
     is_us_phone: bool = False
 
 
+def plain_text(value: Any) -> str | None:
+    """A value as text: yes and no for booleans, lists joined by commas; None for an object."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and not any(isinstance(one, (Mapping, list)) for one in value):
+        return ", ".join(str(one).strip() for one in value)
+    return None if isinstance(value, (Mapping, list)) else str(value).strip()
+
+
 def text_value(value: Any, _spec: FieldSpec) -> str | None:
     """Text of at most 255 bytes, cut between characters."""
-    if isinstance(value, (Mapping, list)):
-        return None
-    plain = ("yes" if value else "no") if isinstance(value, bool) else str(value).strip()
+    plain = plain_text(value)
+    if plain is None or (len(plain) <= TEXT_BYTES and plain.isascii()):
+        return plain
     return plain.encode()[:TEXT_BYTES].decode("utf-8", "ignore")
 
 
@@ -73,7 +84,7 @@ def address_value(value: Any, _spec: FieldSpec) -> dict[str, str] | None:
 def phone_value(value: Any, spec: FieldSpec) -> str | None:
     plain = str(value).strip()
     if not spec.is_us_phone:
-        return plain[:TEXT_BYTES] or None
+        return text_value(plain, spec) or None
     digits = re.sub(r"\D", "", plain).removeprefix("1")
     is_us = plain.startswith("+1") or not plain.startswith("+")
     return f"{digits[:3]}-{digits[3:6]}-{digits[6:]}" if is_us and len(digits) == 10 else None  # noqa: PLR2004
@@ -117,23 +128,3 @@ class MergeValues:
 
     values: Mapping[str, Any]
     unfit: tuple[str, ...] = ()
-
-
-def merge_values(
-    fields: Mapping[str, Any], mapping: Mapping[str, str], schema: Mapping[str, FieldSpec]
-) -> MergeValues:
-    """A contact's fields as merge fields. A blank of ours never clears what Mailchimp has, so blanks are left out."""
-    values: dict[str, Any] = {}
-    unfit: list[str] = []
-    for tag, name in sorted(mapping.items()):
-        given = fields.get(name)
-        if given is None or given == "":
-            continue
-        spec = schema.get(tag, FieldSpec())
-        convert: Format = FORMATS.get(spec.type, text_value)
-        value = convert(given, spec)
-        if value is None or value == "":
-            unfit.append(tag)
-        else:
-            values[tag] = value
-    return MergeValues(values, tuple(unfit))

@@ -39,7 +39,19 @@ def view_audience(audience: Audience) -> AudienceView:
         audience.is_double_opt_in,
         audience.on_leave,
         str(remote.get("subscribe_url") or ""),
+        on_return=audience.on_return,
+        interests=_live_interests(audience.interests, remote),
+        marketing_permissions={str(one): str(what) for one, what in audience.marketing_permissions.items()},
+        contact_id_field=audience.contact_id_field,
+        gone_tags=tuple(remote.get("gone") or ()),
+        is_read=audience.pulled_until is not None,
     )
+
+
+def _live_interests(interests: Mapping[str, Any], remote: Mapping[str, Any]) -> dict[str, Any]:
+    """The managed interests that are there: one that is gone would make Mailchimp refuse the whole call."""
+    known = remote.get("interests")
+    return {one: rule for one, rule in interests.items() if known is None or one in known}
 
 
 def field_spec(stored: Mapping[str, Any]) -> FieldSpec:
@@ -81,7 +93,13 @@ SELECT c.id, c.state, c.fields, c.tags,
        p.status AS purpose_status, e.status AS all_status,
        coalesce(p.proof = 'confirmed' AND p.decided_at > e.decided_at, false) AS is_confirmed_later,
        m.contact_id AS mirror_id, m.email_address, m.subscriber_hash, m.status, m.merge_fields, m.tags AS member_tags,
-       m.pushed_hash, m.remote_contact_id, m.last_changed, m.sync_state, m.error
+       m.pushed_hash, m.remote_contact_id, m.last_changed, m.sync_state, m.error, m.interests, m.marketing_permissions,
+       m.theirs_changed, m.asked_evidence_id, p.evidence_id, p.proof,
+       CASE WHEN m.theirs_changed <> '{}' THEN c.provenance END AS provenance,
+       CASE WHEN :with_sources THEN ARRAY(SELECT DISTINCT s.slug FROM contact_patches t JOIN sources s ON s.id = t.source_id
+            WHERE t.contact_id = c.id) END AS sources,
+       CASE WHEN :with_purposes THEN ARRAY(SELECT k.purpose FROM consents k WHERE k.contact_id = c.id
+            AND k.channel = :channel AND k.status = 'given') END AS purposes
 FROM contacts c
 LEFT JOIN consents p ON p.contact_id = c.id AND p.channel = :channel AND p.purpose = :purpose
 LEFT JOIN consents e ON e.contact_id = c.id AND e.channel = :channel AND e.purpose = '*'
@@ -94,6 +112,10 @@ ORDER BY c.id
 # whether they are the member already.
 NEIGHBOURS = text("""
 SELECT c.id, o.id AS other_id, (s.contact_id IS NOT NULL) AS is_self_member, (m.contact_id IS NOT NULL) AS is_member,
+       EXISTS (SELECT FROM consents k WHERE k.contact_id = c.id AND k.channel = :channel
+               AND k.purpose = :purpose AND k.status = 'given') AS is_self_willing,
+       EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
+               AND k.purpose = :purpose AND k.status = 'given') AS is_willing,
        EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
                AND k.purpose IN (:purpose, '*') AND k.status = 'withdrawn') AS is_opted_out
 FROM contacts c
@@ -118,6 +140,8 @@ def load_situations(
         "audience_id": audience.audience_id,
         "channel": audience.channel,
         "purpose": audience.purpose,
+        "with_sources": audience.entry.needs_sources,
+        "with_purposes": audience.entry.needs_purposes or bool(audience.marketing_permissions),
     }
     blocked, speakers = _neighbours(session, values)
     managed = {tag.casefold() for tag in audience.managed_tags}
@@ -128,23 +152,35 @@ def load_situations(
 
 
 def _neighbours(session: Session, values: Mapping[str, Any]) -> tuple[set[int], dict[int, int]]:
-    """Contacts whose address somebody opted out, and who speaks for a shared address: its member, else the oldest."""
+    """Contacts whose address somebody opted out, and who speaks for a shared address.
+
+    That is its member; else the oldest contact that gave consent.
+    """
     blocked: set[int] = set()
-    first: dict[int, tuple[bool, int]] = {}
+    first: dict[int, tuple[bool, bool, int]] = {}
     for row in session.execute(NEIGHBOURS, values):
         if row.is_opted_out:
             blocked.add(row.id)
-        known = first.get(row.id, (not row.is_self_member, row.id))
-        first[row.id] = min(known, (not row.is_member, row.other_id))
-    return blocked, {contact_id: speaker_id for contact_id, (_, speaker_id) in first.items()}
+        known = first.get(row.id, (not row.is_self_member, not row.is_self_willing, row.id))
+        first[row.id] = min(known, (not row.is_member, not row.is_willing, row.other_id))
+    return blocked, {contact_id: speaker[-1] for contact_id, speaker in first.items()}
 
 
 def _contact(row: Row[Any], is_blocked: bool, speaker_id: int | None) -> ContactView:
     ledger = settle_ledger(
         row.purpose_status, row.all_status, is_purpose_confirmed_later=row.is_confirmed_later
     )
+    standing = Standing(ledger, is_blocked, row.evidence_id, row.proof == "confirmed")
     return ContactView(
-        row.id, row.state, row.fields, tuple(row.tags), Standing(ledger, is_blocked), speaker_id
+        row.id,
+        row.state,
+        row.fields,
+        tuple(row.tags),
+        standing,
+        speaker_id,
+        row.provenance or {},
+        tuple(row.sources or ()),
+        tuple(row.purposes or ()),
     )
 
 
@@ -162,4 +198,8 @@ def _mirror(row: Row[Any], managed: set[str]) -> Mirror | None:
         row.last_changed,
         row.sync_state,
         row.error,
+        row.interests,
+        row.marketing_permissions,
+        row.theirs_changed,
+        row.asked_evidence_id,
     )

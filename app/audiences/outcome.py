@@ -1,8 +1,8 @@
 """What an answer of Mailchimp means for one contact: what the mirror learns, and how the change ends. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from app.audiences.mirror import MirrorWrite
 from app.audiences.plan import Operation
@@ -35,7 +35,10 @@ VERDICTS: Mapping[str, Verdict] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one operation ended. `opt_out`: the method, when Mailchimp told of an opt-out that we did not ask for."""
+    """How one operation ended. `opt_out`: the method, when Mailchimp told of an opt-out that we did not ask for.
+
+    `theirs` are merge fields that somebody else changed since the mirror was written, as the answer shows them.
+    """
 
     contact_id: int
     verdict: Verdict
@@ -45,33 +48,72 @@ class Outcome:
     kind: str = ""  # of the failure
     opt_out: str = ""
     state: MemberState | None = None
+    theirs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def from_member(
-    operation: Operation, state: MemberState, audience: AudienceView, trouble: Trouble | None = None
+    operation: Operation,
+    state: MemberState,
+    audience: AudienceView,
+    trouble: Trouble | None = None,
+    *,
+    has_permissions: bool = True,
 ) -> Outcome:
-    """An accepted write, with the member as Mailchimp now has it."""
+    """An accepted write, with the member as Mailchimp now has it.
+
+    `has_permissions` False: a batch, which takes no marketing permissions; they follow by a call of their own.
+    """
     tags = managed_tags(state, audience)
     is_ours = operation.kind == "set_status"
+    fields = mapped_fields(state, audience)
     write = MirrorWrite(
         operation.contact_id,
         state.email or operation.email,
         state.member_hash,
         state.status,
-        mapped_fields(state, audience),
+        fields,
         tags,
         LEFT if is_ours else operation.pushed_hash,
         state.contact_id,
         state.changed_at,
         trouble or operation.trouble,
+        interests={**operation.interests, **managed_interests(state, audience)},
+        marketing_permissions=_permissions(operation, state, audience, has_permissions=has_permissions),
+        theirs_changed=dict.fromkeys(operation.merge_fields),
     )
-    has_tags = {tag.casefold() for tag in operation.tags} == {tag.casefold() for tag in tags}
     opt_out = "" if is_ours else OPT_OUT_METHODS.get(state.status, "")
     # Anybody found out of the audience is planned once more, which notes the reason without a call.
-    is_whole = has_tags and bool(operation.pushed_hash) and state.status in REACHABLE_THERE
-    return Outcome(
-        operation.contact_id, "done" if is_ours or is_whole else "again", write, opt_out=opt_out, state=state
+    is_whole = (
+        {tag.casefold() for tag in operation.tags} == {tag.casefold() for tag in tags}
+        and bool(operation.pushed_hash)
+        and state.status in REACHABLE_THERE
+        and (has_permissions or not operation.permissions)
     )
+    return Outcome(
+        operation.contact_id,
+        "done" if is_ours or is_whole else "again",
+        write,
+        opt_out=opt_out,
+        state=state,
+        theirs=_changed_by_others(operation, fields),
+    )
+
+
+def _changed_by_others(operation: Operation, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = operation.known
+    if not known:
+        return {}
+    sent = operation.merge_fields
+    return {tag: value for tag, value in fields.items() if tag not in sent and known.get(tag, value) != value}
+
+
+def _permissions(
+    operation: Operation, state: MemberState, audience: AudienceView, *, has_permissions: bool
+) -> dict[str, bool]:
+    if not audience.marketing_permissions:
+        return {}
+    sent = dict(operation.permissions) if has_permissions else {}
+    return {**sent, **managed_permissions(state, audience)}
 
 
 def from_tags(operation: Operation) -> Outcome:
@@ -94,27 +136,62 @@ def from_archive(operation: Operation, *, is_archived: bool) -> Outcome:
     return Outcome(operation.contact_id, "done", write)
 
 
+def from_erasure(operation: Operation) -> Outcome:
+    """Deleted for good. Of an erased person nothing stays; of a contact whom the audience's policy deleted, that it was."""
+    if operation.status != "forgotten":
+        return Outcome(operation.contact_id, "done", is_forgotten=True)
+    write = MirrorWrite(
+        operation.contact_id, operation.email, operation.member, "forgotten", tags=(), pushed_hash=LEFT
+    )
+    return Outcome(operation.contact_id, "done", write)
+
+
 def from_problem(operation: Operation, problem: Classification, audience: AudienceView) -> Outcome:
     """A refused or failed operation, by the gateway's table."""
     verdict = VERDICTS.get(problem.action, "retry")
-    hint = f"Send them the audience's own form: {audience.form_url}" if audience.form_url else ""
     needs_form = problem.action in {"opt_out", "hosted_form"}
-    trouble = Trouble(problem.kind, problem.sentence, hint if needs_form else "")
+    trouble = Trouble(problem.kind, problem.sentence, audience.form_hint if needs_form else "")
     if problem.action == "gone":
         return _gone(operation, trouble)
+    if problem.action == "opt_out":
+        return _held_out(operation, trouble)
     write = None
     if verdict in {"done", "park"}:
-        status = {"opt_out": "unsubscribed", "hosted_form": "forgotten"}.get(problem.action)
+        status = "forgotten" if problem.action == "hosted_form" else None
         write = MirrorWrite(
             operation.contact_id, operation.email, operation.member, status, trouble=trouble, is_failed=True
         )
-    opt_out = "compliance" if problem.action == "opt_out" else ""
-    return Outcome(operation.contact_id, verdict, write, trouble=trouble, kind=problem.kind, opt_out=opt_out)
+    return Outcome(operation.contact_id, verdict, write, trouble=trouble, kind=problem.kind)
+
+
+def _held_out(operation: Operation, trouble: Trouble) -> Outcome:
+    """A compliance state: Mailchimp holds the person's own opt-out, or a complaint, of a time unknown.
+
+    The ledger decides whether it is news. Where consent stands that the person confirmed, planning looks once more:
+    it may ask by `pending`, once. If `pending` itself was refused, only the form is left.
+    """
+    write = MirrorWrite(
+        operation.contact_id,
+        operation.email,
+        operation.member,
+        "unsubscribed",
+        pushed_hash="",
+        trouble=trouble,
+        is_failed=True,
+    )
+    if operation.kind == "ask":
+        return Outcome(operation.contact_id, "done", write, trouble=trouble, kind=trouble.code)
+    verdict: Verdict = "again" if operation.evidence_id is not None else "done"
+    return Outcome(
+        operation.contact_id, verdict, write, trouble=trouble, kind=trouble.code, opt_out="compliance"
+    )
 
 
 def _gone(operation: Operation, trouble: Trouble) -> Outcome:
     """Mailchimp does not know the member: nothing to take out, or to be made anew by the next plan."""
-    if operation.kind in {"archive", "erase"}:
+    if operation.kind == "erase":
+        return from_erasure(operation)
+    if operation.kind == "archive":
         return Outcome(operation.contact_id, "done", is_forgotten=True)
     if operation.kind in {
         "upsert",
@@ -135,10 +212,25 @@ def cannot_sync(operation: Operation) -> Outcome:
 
 def managed_tags(state: MemberState, audience: AudienceView) -> tuple[str, ...]:
     """The managed tags that a member has, in our spelling; staff's tags are left out of sight."""
+    if not state.tags:
+        return ()
     there = {tag.casefold() for tag in state.tags}
-    return tuple(tag for tag in sorted(audience.managed_tags) if tag.casefold() in there)
+    return tuple([tag for tag, folded in audience.tag_order if folded in there])
 
 
-def mapped_fields(state: MemberState, audience: AudienceView) -> dict[str, object]:
+def mapped_fields(state: MemberState, audience: AudienceView) -> dict[str, Any]:
     """The merge fields that Muster fills, as Mailchimp has them."""
-    return {tag: value for tag, value in state.merge_fields.items() if tag in audience.merge_fields}
+    mapped = audience.mapped_tags
+    return {tag: value for tag, value in state.merge_fields.items() if tag in mapped}
+
+
+def managed_interests(state: MemberState, audience: AudienceView) -> dict[str, bool]:
+    """The interests that Muster sets, as Mailchimp has them."""
+    there = state.interests
+    return {one: bool(there[one]) for one in audience.interests if one in there}
+
+
+def managed_permissions(state: MemberState, audience: AudienceView) -> dict[str, bool]:
+    """The marketing permissions that Muster sets, as Mailchimp has them."""
+    there = state.marketing_permissions
+    return {one: bool(there[one]) for one in audience.marketing_permissions if one in there}

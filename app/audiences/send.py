@@ -19,6 +19,8 @@ from integrations.mailchimp.problems import (
     MailchimpProblem,
 )
 
+PATCHED = ("email_address", "merge_fields", "interests", "marketing_permissions")
+
 
 def send_job(gateway: Gateway, audience: AudienceView, operations: Sequence[Operation]) -> list[Outcome]:
     """Carry out one job; failures are outcomes too."""
@@ -41,7 +43,7 @@ def _put(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outc
     if operation.status:
         there = gateway.find_member(audience.list_id, operation.member)
         # Somebody else took them in, or out, since: what is there now decides anew, not a status of ours.
-        if there is not None and there.status != operation.was:
+        if there is not None and there.status != (operation.was or "archived"):
             return from_member(replace(operation, pushed_hash="", merge_fields={}), there, audience)
     return _without_bad_fields(
         operation,

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.audiences.entry import EntryTest, compile_entry
 from app.audiences.formats import FieldSpec
+from app.audiences.outward import Outward, Shape, make_shape
 from app.audiences.valve import Standing
 
 # `members.pushed_hash` of somebody whom Muster itself took out, so that Muster may take them in again.
@@ -14,8 +16,21 @@ LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True)
+class InterestRule:
+    """When an interest is set: for contacts with a tag, or with one of these values in a field (all folded)."""
+
+    interest_id: str
+    tag: str = ""
+    field: str = ""
+    values: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class AudienceView:
-    """An audience's settings. `form_url` is Mailchimp's hosted form for people whom the API may not add."""
+    """An audience's settings. `form_url` is Mailchimp's hosted form for people whom the API may not add.
+
+    What is compiled from them (`shape`, `entry`, `interest_rules`) is made once, with the view.
+    """
 
     audience_id: int
     destination_id: int
@@ -23,18 +38,66 @@ class AudienceView:
     list_id: str
     channel: str = "email"
     purpose: str = "newsletter"
-    merge_fields: Mapping[str, str] = field(default_factory=dict)  # tag -> contact field
+    merge_fields: Mapping[str, Any] = field(default_factory=dict)  # tag -> contact field, or an object
     schema: Mapping[str, FieldSpec] = field(default_factory=dict)  # tag -> what the audience accepts
     managed_tags: tuple[str, ...] = ()
     entry_rule: Mapping[str, Any] = field(default_factory=dict)
     is_double_opt_in: bool = False
     on_leave: str = "archive"
     form_url: str = ""
+    on_return: str = "pending_once"
+    interests: Mapping[str, Any] = field(default_factory=dict)  # interest id -> {"tag"} or {"field", "is"}
+    marketing_permissions: Mapping[str, str] = field(default_factory=dict)  # permission id -> purpose
+    contact_id_field: str = ""
+    gone_tags: tuple[str, ...] = ()  # mapped, but no longer there at Mailchimp
+    is_read: bool = True  # Mailchimp's members were read once, so that a new one is known to be new
+    shape: Shape = field(init=False, compare=False, repr=False)
+    entry: EntryTest = field(init=False, compare=False, repr=False)
+    interest_rules: tuple[InterestRule, ...] = field(init=False, compare=False, repr=False)
+    tag_order: tuple[tuple[str, str], ...] = field(init=False, compare=False, repr=False)  # (tag, folded)
+    mapped_tags: frozenset[str] = field(
+        init=False, compare=False, repr=False
+    )  # that Muster fills, its own id's too
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "shape", make_shape(self.merge_fields, self.schema, self.gone_tags))
+        put(self, "entry", compile_entry(self.entry_rule))
+        put(self, "interest_rules", tuple(map(_interest_rule, sorted(self.interests.items()))))
+        put(self, "tag_order", tuple((tag, tag.casefold()) for tag in sorted(self.managed_tags)))
+        own = {self.contact_id_field} if self.contact_id_field else set()
+        put(self, "mapped_tags", frozenset({*self.shape.outward.fields, *own}))
+
+    @property
+    def outward(self) -> Outward:
+        """The merge-field mapping, compiled: inputs and direction of each tag."""
+        return self.shape.outward
+
+    @property
+    def form_hint(self) -> str:
+        return f"Send them the audience's own form: {self.form_url}" if self.form_url else ""
+
+
+def _interest_rule(pair: tuple[str, Any]) -> InterestRule:
+    interest_id, rule = pair
+    if "tag" in rule:
+        return InterestRule(interest_id, str(rule["tag"]).strip().casefold())
+    wanted = rule.get("is")
+    values = wanted if isinstance(wanted, list) else [wanted]
+    return InterestRule(
+        interest_id,
+        "",
+        str(rule.get("field") or ""),
+        frozenset(str(one).strip().casefold() for one in values),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ContactView:
-    """A contact as far as audiences are concerned. `speaker_id` is who stands for the address when it is shared."""
+    """A contact as far as audiences are concerned. `speaker_id` is who stands for the address when it is shared.
+
+    `provenance`, `sources` and `purposes` are loaded only where the audience's settings look at them.
+    """
 
     contact_id: int
     state: str = "active"
@@ -42,6 +105,9 @@ class ContactView:
     tags: tuple[str, ...] = ()
     standing: Standing = field(default_factory=Standing)
     speaker_id: int | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()  # of the audience's channel, to which consent is given
 
     @property
     def email(self) -> str:
@@ -62,6 +128,10 @@ class Mirror:
     last_changed: datetime | None = None
     sync_state: str = "ok"
     error: Mapping[str, Any] | None = None
+    interests: Mapping[str, bool] = field(default_factory=dict)
+    marketing_permissions: Mapping[str, bool] = field(default_factory=dict)
+    theirs_changed: Mapping[str, str] = field(default_factory=dict)  # merge tag -> when, as ISO text
+    asked_evidence_id: int | None = None
 
     @property
     def is_uncertain(self) -> bool:

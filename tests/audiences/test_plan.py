@@ -1,5 +1,6 @@
 """Planning and the consent valve, pure: for every ledger and mirror, nothing subscribes without consent."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.audiences.entry import check_entry_rule, is_entitled
-from app.audiences.formats import FieldSpec, merge_values
+from app.audiences.formats import FieldSpec
+from app.audiences.outward import merge_values
 from app.audiences.plan import Operation, plan_member
 from app.audiences.send import member_body
 from app.audiences.valve import OPTED_OUT_THERE, Standing, settle_ledger, status_if_new
@@ -18,7 +20,13 @@ from integrations.mailchimp.answers import subscriber_hash
 EMAILS = ("ada@house.test", "augusta@house.test")
 STATUSES = ("", "subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived", "forgotten")
 
-standings = st.builds(Standing, st.sampled_from(["given", "withdrawn", "none"]), st.booleans())
+standings = st.builds(
+    Standing,
+    st.sampled_from(["given", "withdrawn", "none"]),
+    st.booleans(),
+    st.sampled_from([None, 7, 8]),
+    st.booleans(),
+)
 contacts = st.builds(
     ContactView,
     st.just(1),
@@ -31,7 +39,7 @@ contacts = st.builds(
     st.sampled_from([None, 1, 2]),
 )
 mirrors = st.none() | st.builds(
-    lambda email, status, state, pushed, tags, code: Mirror(
+    lambda email, status, state, pushed, tags, code, asked: Mirror(
         email,
         subscriber_hash(email),
         status,
@@ -40,6 +48,7 @@ mirrors = st.none() | st.builds(
         pushed,
         sync_state=state,
         error={"code": code} if code else None,
+        asked_evidence_id=asked,
     ),
     st.sampled_from(EMAILS),
     st.sampled_from(STATUSES),
@@ -47,9 +56,10 @@ mirrors = st.none() | st.builds(
     st.sampled_from(["", LEFT, "abc"]),
     st.sampled_from([(), ("Alumni",)]),
     st.sampled_from(["", "fake_address", "bad_merge_field"]),
+    st.sampled_from([None, 7]),
 )
 audiences = st.builds(
-    lambda rule, is_double, leave: AudienceView(
+    lambda rule, is_double, leave, on_return: AudienceView(
         1,
         1,
         "a",
@@ -59,10 +69,12 @@ audiences = st.builds(
         entry_rule=rule,
         is_double_opt_in=is_double,
         on_leave=leave,
+        on_return=on_return,
     ),
     st.sampled_from([{}, {"tags_any": ["alumni"]}]),
     st.booleans(),
-    st.sampled_from(["archive", "unsubscribe", "keep"]),
+    st.sampled_from(["archive", "unsubscribe", "delete", "keep"]),
+    st.sampled_from(["pending_once", "form_only"]),
 )
 
 
@@ -75,7 +87,25 @@ def test_nothing_subscribes_without_consent(
     if operation.is_subscribing:
         assert contact.standing.ledger == "given"
         assert not contact.standing.is_address_blocked
-        assert mirror is None or mirror.status not in OPTED_OUT_THERE
+        is_of_this_address = mirror is not None and mirror.member_hash == subscriber_hash(contact.email)
+        if mirror is not None and is_of_this_address and mirror.status in OPTED_OUT_THERE:
+            assert mirror.status == "unsubscribed"
+            assert mirror.is_taken_out_by_us or (operation.kind == "ask" and contact.standing.is_confirmed)
+
+
+@given(contacts, mirrors, audiences)
+def test_nobody_is_asked_twice_for_the_same_consent(
+    contact: ContactView, mirror: Mirror | None, audience: AudienceView
+) -> None:
+    operation = plan_member(contact, mirror, audience)
+
+    if operation.kind == "ask":
+        assert mirror is not None
+        assert contact.standing.evidence_id != mirror.asked_evidence_id
+        assert audience.on_return == "pending_once"
+        assert contact.standing.is_confirmed
+        asked = replace(mirror, asked_evidence_id=contact.standing.evidence_id)
+        assert plan_member(contact, asked, audience).kind == "cannot_sync"
 
 
 @given(contacts, mirrors, audiences)
@@ -84,10 +114,10 @@ def test_no_body_asks_for_a_subscribing_status_but_for_somebody_we_took_out(
 ) -> None:
     operation = plan_member(contact, mirror, audience)
 
-    status = member_body(operation).get("status") if operation.is_call else None
-    if status not in {None, "unsubscribed"}:
+    status = member_body(operation).get("status") if operation.is_call and operation.kind != "ask" else None
+    if status not in {None, "unsubscribed", "forgotten"}:
         assert mirror is not None
-        assert mirror.is_taken_out_by_us
+        assert mirror.is_taken_out_by_us or mirror.status == "transactional"
         assert contact.standing.is_admitted
 
 

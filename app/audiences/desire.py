@@ -1,0 +1,209 @@
+"""What an audience should know of a contact who belongs in it, and which of it is to be written. Pure.
+
+Which side's value stands where both have one is the merge field's direction. Time decides only where a change of
+theirs was seen between two readings (`Mirror.theirs_changed`): a member's `last_changed` says when anything of the
+member changed, so it never makes a value newer that nobody touched.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from app.audiences.valve import status_if_new
+from app.audiences.views import AudienceView, ContactView, Mirror
+from integrations.mailchimp.answers import subscriber_hash
+
+# Not sent to somebody who may be a member already and was never read: what stands there is not ours to replace.
+CAREFUL = frozenset({"theirs", "review"})
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What an audience should know of a contact who belongs in it."""
+
+    contact_id: int
+    email: str
+    member_hash: str
+    status_if_new: str
+    merge_fields: Mapping[str, Any]
+    tags: tuple[str, ...]
+    interests: Mapping[str, bool]
+    permissions: Mapping[str, bool]
+    hash: str  # of the profile; tags, interests and permissions are compared on their own
+    unfit: tuple[str, ...] = ()
+
+
+def desire(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Desired:
+    """The state that an admitted contact should have in the audience."""
+    merged = audience.shape.merge_values(contact.fields)
+    values = merged.values
+    if audience.contact_id_field:
+        values = {**values, audience.contact_id_field: own_id(contact, audience)}
+    email = contact.email
+    member_hash = subscriber_hash(email)
+    return Desired(
+        contact.contact_id,
+        email,
+        member_hash,
+        status_if_new(
+            contact.standing, mirror.status if mirror else "", is_double_opt_in=audience.is_double_opt_in
+        ),
+        values,
+        _tags(contact, audience),
+        _interests(contact, audience) if audience.interest_rules else {},
+        {one: purpose in contact.purposes for one, purpose in audience.marketing_permissions.items()},
+        hashlib.blake2b(f"{member_hash}{values}".encode(), digest_size=16).hexdigest(),
+        merged.unfit,
+    )
+
+
+def own_id(contact: ContactView, audience: AudienceView) -> int | str:
+    """Our contact id in the form of its merge field."""
+    spec = audience.schema.get(audience.contact_id_field)
+    return contact.contact_id if spec is not None and spec.type == "number" else str(contact.contact_id)
+
+
+def _tags(contact: ContactView, audience: AudienceView) -> tuple[str, ...]:
+    if not contact.tags or not audience.tag_order:
+        return ()
+    own = {tag.casefold() for tag in contact.tags}
+    return tuple([tag for tag, folded in audience.tag_order if folded in own])
+
+
+def _interests(contact: ContactView, audience: AudienceView) -> dict[str, bool]:
+    own = {tag.strip().casefold() for tag in contact.tags}
+    return {
+        rule.interest_id: rule.tag in own
+        if rule.tag
+        else bool(_words(contact.fields.get(rule.field)) & rule.values)
+        for rule in audience.interest_rules
+    }
+
+
+def _words(value: Any) -> frozenset[str]:
+    many = value if isinstance(value, list) else [value]
+    return frozenset("" if one is None else str(one).strip().casefold() for one in many)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a member lacks of what is desired. `is_held`: something waits until the member was read."""
+
+    merge_fields: Mapping[str, Any] = field(default_factory=dict)
+    interests: Mapping[str, bool] = field(default_factory=dict)
+    permissions: Mapping[str, bool] = field(default_factory=dict)
+    is_held: bool = False
+
+    @property
+    def is_profile(self) -> bool:
+        return bool(self.merge_fields or self.interests)
+
+
+def for_new(desired: Desired, audience: AudienceView) -> Difference:
+    """For somebody of whom nothing is known at Mailchimp. A permission that is not given is not mentioned."""
+    held = (
+        []
+        if audience.is_read
+        else [tag for tag in desired.merge_fields if _direction(audience, tag) in CAREFUL]
+    )
+    values = {tag: value for tag, value in desired.merge_fields.items() if tag not in held} if held else None
+    given = {one: True for one, is_given in desired.permissions.items() if is_given}
+    return Difference(
+        desired.merge_fields if values is None else values, desired.interests, given, is_held=bool(held)
+    )
+
+
+def find_difference(
+    desired: Desired, contact: ContactView, mirror: Mirror, audience: AudienceView
+) -> Difference:
+    """For a member whom Mailchimp is known to have."""
+    permissions = {
+        one: is_given
+        for one, is_given in desired.permissions.items()
+        if mirror.marketing_permissions.get(one, False) is not is_given
+    }
+    interests = {
+        one: is_set for one, is_set in desired.interests.items() if mirror.interests.get(one) is not is_set
+    }
+    values, is_held = _fields(desired, contact, mirror, audience)
+    return Difference(values, interests, permissions, is_held)
+
+
+def _fields(
+    desired: Desired, contact: ContactView, mirror: Mirror, audience: AudienceView
+) -> tuple[Mapping[str, Any], bool]:
+    """The merge fields to write, and whether some wait until the member was read.
+
+    What was written and is unchanged is not written again, unless somebody undid it.
+    """
+    is_pushed = mirror.pushed_hash == desired.hash
+    if is_pushed and not mirror.theirs_changed:
+        return {}, False
+    values: dict[str, Any] = {}
+    is_held = False
+    for tag, value in desired.merge_fields.items():
+        theirs, theirs_at = mirror.merge_fields.get(tag), mirror.theirs_changed.get(tag)
+        if theirs == value or (is_pushed and theirs_at is None):
+            continue
+        direction = _direction(audience, tag)
+        if theirs is None and direction in CAREFUL:
+            is_held = True
+        elif stands_here(
+            direction,
+            theirs,
+            theirs_at,
+            partial(_changed_at, contact, audience, tag),
+            is_written=bool(mirror.pushed_hash),
+        ):
+            values[tag] = value
+    return values, is_held
+
+
+def stands_here(
+    direction: str,
+    theirs: Any,
+    theirs_at: str | None,
+    ours_at: Callable[[], datetime | None],
+    *,
+    is_written: bool,
+) -> bool:
+    """Whether our value is written where theirs differs. `ours_at` is called only where time decides.
+
+    `is_written`: we have written this member before, so that an untouched value there is one of ours.
+    """
+    is_touched = theirs_at is not None
+    is_blank = theirs is None or theirs == ""
+    if direction == "ours" or (is_blank and (not is_touched or direction == "never_blank")):
+        return True
+    if direction == "theirs":
+        return False
+    if direction == "review":
+        return not is_touched and is_written
+    return not is_touched or is_newer(ours_at(), theirs_at)
+
+
+def is_newer(ours_at: datetime | None, theirs_at: str | datetime | None) -> bool:
+    """Whether our value is the later one; one of unknown age is not."""
+    if ours_at is None or theirs_at is None:
+        return ours_at is not None
+    moment = datetime.fromisoformat(theirs_at) if isinstance(theirs_at, str) else theirs_at
+    return ours_at > moment
+
+
+def changed_at(provenance: Mapping[str, Any], names: tuple[str, ...]) -> datetime | None:
+    """When the latest of these contact fields got its value; None where nobody knows."""
+    times = [str(origin["occurred_at"]) for name in names if (origin := provenance.get(name))]
+    return max(map(datetime.fromisoformat, times)) if times else None
+
+
+def _changed_at(contact: ContactView, audience: AudienceView, tag: str) -> datetime | None:
+    found = audience.outward.fields.get(tag)
+    return changed_at(contact.provenance, found.inputs) if found else None
+
+
+def _direction(audience: AudienceView, tag: str) -> str:
+    found = audience.outward.fields.get(tag)
+    return found.direction if found else "ours"  # our own contact id
