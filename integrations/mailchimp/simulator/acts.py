@@ -1,36 +1,30 @@
-"""What the contact does, beyond the API's reach: confirm, leave, complain, bounce, edit, come back by the form."""
+"""What the contact does, beyond the API's reach: confirm, open, click, leave, complain, bounce, edit, come back."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from integrations.mailchimp.simulator.members import (
-    Writer,
-    archive_member,
-    change_tags,
-    erase_member,
-    say_profile,
-    say_status,
-    update_member,
-    write_member,
-)
+from integrations.mailchimp.simulator.audience import Audience
+from integrations.mailchimp.simulator.member import Member, md5_of, new_contact_id
 from integrations.mailchimp.simulator.merge import check_values
 from integrations.mailchimp.simulator.refusals import bad_merge_fields, member_exists, not_found
-from integrations.mailchimp.simulator.state import Audience, Member, md5_of, new_contact_id
-from integrations.mailchimp.simulator.wishes import Wish, check_address, read_wish
+from integrations.mailchimp.simulator.telling import say_profile, say_status
+from integrations.mailchimp.simulator.wishes import check_address
 from integrations.mailchimp.simulator.world import World
 
 CONTACT_IP = "203.0.113.7"  # a documentation address (RFC 5737)
 Act = Callable[[World, Audience, Mapping[str, Any]], Member | None]
 
 
-def _get(audience: Audience, wants: Mapping[str, Any]) -> Member:
+def get_member(audience: Audience, wants: Mapping[str, Any]) -> Member:
     member = audience.find(str(wants.get("email", "")))
     if member is None:
         raise not_found()
     return member
 
 
-def _settle(world: World, audience: Audience, member: Member, status: str, cause: str) -> Member:
+def _settle(
+    world: World, audience: Audience, member: Member, status: str, cause: str, campaign_id: str = ""
+) -> Member:
     before = member.status
     member.status, member.cause = status, cause
     if before != status:
@@ -38,42 +32,86 @@ def _settle(world: World, audience: Audience, member: Member, status: str, cause
         if status == "unsubscribed":
             member.unsubscribed_at = member.changed_at
     world.save_member(audience, member)
-    say_status(world, audience, member, before, "user")
+    say_status(world, audience, member, before, "user", campaign_id)
     return member
+
+
+def _remember(world: World, audience: Audience, member: Member, kind: str, wants: Mapping[str, Any]) -> None:
+    """Keep what a campaign led to, for the activity of the member; without a campaign nothing is kept."""
+    campaign_id = str(wants.get("campaign_id") or "")
+    if campaign_id:
+        told = {name: str(wants[name]) for name in ("url", "type", "reason") if wants.get(name)}
+        act = {"kind": kind, "at": world.clock.now(), "campaign_id": campaign_id, **told}
+        audience.story(member).acts.append(act)
+        world.save_story(audience, member)
 
 
 def confirm(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
     """Follow the link of the confirmation mail."""
-    member = _get(audience, wants)
+    return confirm_member(world, audience, get_member(audience, wants))
+
+
+def confirm_member(world: World, audience: Audience, member: Member) -> Member:
     if member.status == "pending":
         member.ip_opt, member.opt_at = CONTACT_IP, world.clock.now()
         _settle(world, audience, member, "subscribed", "")
     return member
 
 
+def open_campaign(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
+    """Open a campaign: `campaign_id`."""
+    member = get_member(audience, wants)
+    _remember(world, audience, member, "open", wants)
+    world.tally(audience, "unique_opens")
+    return member
+
+
+def click(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
+    """Follow a link (`url`) in a campaign."""
+    member = get_member(audience, wants)
+    _remember(world, audience, member, "click", wants)
+    world.tally(audience, "recipient_clicks")
+    return member
+
+
 def unsubscribe(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
-    """Follow the unsubscribe link of a campaign."""
-    return _settle(world, audience, _get(audience, wants), "unsubscribed", "contact")
+    """Follow the unsubscribe link of a campaign (`campaign_id`, if one is to be named)."""
+    member = get_member(audience, wants)
+    _remember(world, audience, member, "unsub", wants)
+    return _settle(
+        world, audience, member, "unsubscribed", "contact", str(wants.get("campaign_id") or "")
+    )
 
 
 def complain(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
     """Press "this is spam"."""
-    return _settle(world, audience, _get(audience, wants), "unsubscribed", "abuse")
+    member, campaign_id = get_member(audience, wants), str(wants.get("campaign_id") or "")
+    report = {"id": len(audience.abuse_reports) + 1, "at": world.clock.now(), "campaign_id": campaign_id}
+    audience.abuse_reports.append({**report, "email_id": member.hash, "email_address": member.email})
+    world.save_audience(audience)
+    _remember(world, audience, member, "unsub", {**wants, "reason": "Abuse complaint"})
+    return _settle(world, audience, member, "unsubscribed", "abuse", campaign_id)
 
 
 def bounce(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
-    """The address does not exist any more: a hard bounce."""
-    return _settle(world, audience, _get(audience, wants), "cleaned", "bounce")
+    """A bounce: hard, the address does not exist any more; `type` soft only leaves a trace."""
+    member, is_soft = get_member(audience, wants), wants.get("type") == "soft"
+    _remember(world, audience, member, "bounce", {**wants, "type": "soft" if is_soft else "hard"})
+    if is_soft:
+        world.tally(audience, "soft_bounce")
+        return member
+    return _settle(world, audience, member, "cleaned", "bounce", str(wants.get("campaign_id") or ""))
 
 
 def edit(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
     """Change one's own profile in the preference centre."""
-    member = _get(audience, wants)
+    member = get_member(audience, wants)
     values, errors = check_values(audience.fields_by_tag(), dict(wants.get("merge_fields") or {}))
     if errors:
         raise bad_merge_fields(errors)
-    after = {tag: value for tag, value in {**member.merge_fields, **values}.items() if value != ""}
-    if after != member.merge_fields:
+    before = member.merge_fields
+    after = {tag: value for tag, value in {**before, **values}.items() if value != ""}
+    if after != before:
         member.merge_fields, member.changed_at = after, world.clock.now()
         world.save_member(audience, member)
         say_profile(world, audience, member, "user", member.email)
@@ -82,7 +120,7 @@ def edit(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
 
 def change_email(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
     """Change one's own address in the preference centre."""
-    member, email = _get(audience, wants), str(wants.get("new_email", "")).strip()
+    member, email = get_member(audience, wants), str(wants.get("new_email", "")).strip()
     check_address(email)
     other = audience.find(email)
     if other is not None and other is not member:
@@ -106,7 +144,8 @@ def sign_up(world: World, audience: Audience, wants: Mapping[str, Any]) -> Membe
     member = audience.find(email)
     if member is None:
         member = Member(new_contact_id(), world.next_web_id(), email, "archived", source="Hosted Signup Form")
-    member.merge_fields |= {tag: value for tag, value in values.items() if value != ""}
+    given = {tag: value for tag, value in values.items() if value != ""}
+    member.merge_fields = {**member.merge_fields, **given}
     if member.status == "subscribed":
         world.save_member(audience, member)
         return member
@@ -119,56 +158,12 @@ def sign_up(world: World, audience: Audience, wants: Mapping[str, Any]) -> Membe
 
 CONTACT_ACTS: Mapping[str, Act] = {
     "confirm": confirm,
+    "open": open_campaign,
+    "click": click,
     "unsubscribe": unsubscribe,
     "abuse": complain,
     "bounce": bounce,
     "edit": edit,
     "change_email": change_email,
     "signup": sign_up,
-}
-
-
-def _staff_edit(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
-    body = {name: wants[name] for name in ("merge_fields", "status", "vip", "language") if name in wants}
-    return update_member(world, audience, _get(audience, wants), read_wish(body), Writer("admin"))
-
-
-def _staff_add(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
-    wish = Wish(
-        email=str(wants.get("email", "")).strip(),
-        status=str(wants.get("status") or "subscribed"),
-        merge_fields=dict(wants.get("merge_fields") or {}),
-    )
-    return write_member(world, audience, None, wish, Writer("admin", CONTACT_IP))
-
-
-def _staff_unsubscribe(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
-    return update_member(world, audience, _get(audience, wants), Wish(status="unsubscribed"), Writer("admin"))
-
-
-def _staff_archive(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
-    member = _get(audience, wants)
-    archive_member(world, audience, member, "admin")
-    return member
-
-
-def _staff_delete(world: World, audience: Audience, wants: Mapping[str, Any]) -> None:
-    erase_member(world, audience, _get(audience, wants), "admin")
-
-
-def _staff_tag(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
-    member = _get(audience, wants)
-    wanted = [(str(name), True) for name in wants.get("add") or ()]
-    wanted += [(str(name), False) for name in wants.get("remove") or ()]
-    change_tags(world, audience, member, wanted)
-    return member
-
-
-STAFF_ACTS: Mapping[str, Act] = {
-    "add": _staff_add,
-    "edit": _staff_edit,
-    "unsubscribe": _staff_unsubscribe,
-    "archive": _staff_archive,
-    "delete": _staff_delete,
-    "tag": _staff_tag,
 }

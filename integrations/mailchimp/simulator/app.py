@@ -1,17 +1,46 @@
-"""Puts the simulator together: the world, the gate before it, the API, the control plane and the page."""
+"""Puts the simulator together: the world, the gate before it, the API, login, the control plane and the page."""
 
 from flask import Flask
 
-from integrations.mailchimp.simulator.api import api
-from integrations.mailchimp.simulator.api_audience import furniture
-from integrations.mailchimp.simulator.api_tags import labels
+from integrations.mailchimp.simulator.api import (
+    activity,
+    batches,
+    interests,
+    lists,
+    members,
+    merge_fields,
+    notes,
+    segments,
+    tags,
+    webhooks,
+)
+from integrations.mailchimp.simulator.batch_worker import BatchWorker
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.control import control
+from integrations.mailchimp.simulator.control_acts import acting
 from integrations.mailchimp.simulator.gate import install
+from integrations.mailchimp.simulator.oauth import oauth
 from integrations.mailchimp.simulator.page import page
 from integrations.mailchimp.simulator.world import World
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+ROUTES = (
+    activity.routes,
+    batches.archives,
+    batches.routes,
+    interests.routes,
+    lists.routes,
+    members.routes,
+    merge_fields.routes,
+    notes.routes,
+    segments.routes,
+    tags.routes,
+    webhooks.routes,
+    oauth,
+    control,
+    acting,
+    page,
+)
 
 
 def make_app(config: SimulatorConfig | None = None, world: World | None = None) -> Flask:
@@ -19,11 +48,12 @@ def make_app(config: SimulatorConfig | None = None, world: World | None = None) 
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.strict_slashes = False
-    app.extensions["world"] = world or World(config or SimulatorConfig())
+    found = world or World(config or SimulatorConfig())
+    app.extensions["world"] = found
     install(app)
-    app.register_blueprint(api)
-    app.register_blueprint(furniture)
-    app.register_blueprint(labels)
-    app.register_blueprint(control)
-    app.register_blueprint(page)
+    worker = app.extensions["batch_worker"] = BatchWorker(found, app)
+    if any(one.status != "finished" for one in found.batches.values()):
+        worker.wake()  # those that a restart interrupted are begun again
+    for routes in ROUTES:
+        app.register_blueprint(routes)
     return app

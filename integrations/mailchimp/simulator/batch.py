@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.mailchimp.simulator.members import Writer, change_tags, write_member
+from integrations.mailchimp.simulator.audience import Audience
+from integrations.mailchimp.simulator.member import Member, md5_of
+from integrations.mailchimp.simulator.members import Writer, write_member
 from integrations.mailchimp.simulator.refusals import Refusal, not_validated
-from integrations.mailchimp.simulator.state import Audience, Member, md5_of
+from integrations.mailchimp.simulator.tagging import change_tags
 from integrations.mailchimp.simulator.wishes import Wish, read_wish
 from integrations.mailchimp.simulator.world import World
 
@@ -31,16 +33,17 @@ def write_batch(
     if not isinstance(members, list):
         raise not_validated(("members", "Required fields were not provided: members"))
     if len(members) > BATCH_SIZE:
-        raise not_validated(("members", f"Array may contain no more than {BATCH_SIZE} items"))
+        raise not_validated(("members", world.switches.batch_limit_text))
     outcomes, seen = Outcomes(), set[str]()
     for one in members:
         email = str(one.get("email_address") or "") if isinstance(one, Mapping) else ""
-        if md5_of(email) in seen:
+        email_hash = md5_of(email)
+        if email_hash in seen:
             if not skip_duplicate_check:
-                text = f"{email} appears more than once in this request."
+                text = world.switches.duplicate_text.replace("{email}", email)
                 outcomes.errors.append(_error(email, text, "ERROR_GENERIC"))
             continue
-        seen.add(md5_of(email))
+        seen.add(email_hash)
         try:
             outcomes.take(*_write_one(world, audience, body, one, writer))
         except Refusal as problem:
@@ -52,10 +55,10 @@ def _write_one(
     world: World, audience: Audience, body: Mapping[str, Any], one: Any, writer: Writer
 ) -> tuple[Member, bool]:
     """The member afterwards, and whether it is new."""
-    wish = read_wish(one, ("email_address",), are_nulls_absent=True)
+    wish = read_wish(one, ("email_address",), is_batch=True)
     if wish.status is None and wish.status_if_new is None:
         raise not_validated(("", "Required fields were not provided: status"))
-    known = audience.find(wish.email or "")
+    known = audience.by_hash.get(md5_of(wish.email or ""))
     if known is None or (not body.get("update_existing") and known.status != "archived"):
         return write_member(world, audience, None, wish, writer), True  # somebody known is refused there
     member = write_member(world, audience, known.contact_id, wish, writer)
@@ -65,20 +68,18 @@ def _write_one(
 
 def _sync_tags(world: World, audience: Audience, member: Member, wish: Wish, *, replace_all: bool) -> None:
     """On update: named tags are put on; with sync_tags every other one is taken off."""
+    if not wish.tags and not replace_all:
+        return
     wanted = {name.strip().casefold() for name in wish.tags}
-    missing = [name for name in wish.tags if audience.tag_ids.get(name.strip().casefold()) not in member.tags]
+    missing = [name for name in wish.tags if audience.tag_ids.get(name.strip().casefold()) not in member.tag_ids]
     surplus = [
-        audience.tag_names[tag_id]
-        for tag_id in member.tags
-        if replace_all and audience.tag_names[tag_id].casefold() not in wanted
+        audience.tags[tag_id].name
+        for tag_id in member.tag_ids
+        if replace_all and audience.tags[tag_id].name.casefold() not in wanted
     ]
     if missing or surplus:
-        change_tags(
-            world,
-            audience,
-            member,
-            [*((name, True) for name in missing), *((name, False) for name in surplus)],
-        )
+        changes = [*((name, True) for name in missing), *((name, False) for name in surplus)]
+        change_tags(world, audience, member, changes)
 
 
 def _refused(email: str, problem: Refusal) -> dict[str, str]:

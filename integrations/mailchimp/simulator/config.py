@@ -5,6 +5,9 @@ from pathlib import Path
 
 DEFAULT_API_KEY = "0123456789abcdef0123456789abcdef-us1"  # opens nothing but a simulator
 DEFAULT_LIST_ID = "a1b2c3d4e5"
+# An OAuth application that is registered from the start; it opens nothing but a simulator either.
+DEFAULT_CLIENT_ID = "100000000001"
+DEFAULT_CLIENT_SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef01"  # noqa: S105
 
 
 @dataclass(slots=True)
@@ -19,8 +22,22 @@ class Switches:
     are_put_tags_applied_on_update: bool = False
     # Whether archiving by API or staff calls the webhook (unsubscribe, action delete).
     is_webhook_sent_on_archive: bool = True
+    # Whether timestamp_signup is set anew when somebody comes back.
+    is_signup_time_renewed: bool = False
+    # How long changed tags are not seen yet; 0 to 5 seconds were reported.
+    tag_delay_seconds: float = 0.0
+    # Stats of lists are counted by Mailchimp at most every 300 seconds.
+    stats_age_seconds: float = 0.0
+    # What a batch of more than 500 members, and an address twice in one request, is told: not captured.
+    batch_limit_text: str = "Array may contain no more than 500 items"
+    duplicate_text: str = "{email} appears more than once in this request."
+    # How long a batch waits before it is begun, and is "finalizing" after its last operation (up to 7.4 hours seen).
+    batch_start_seconds: float = 0.0
+    batch_finalize_seconds: float = 0.0
     webhook_copies: int = 1  # 2 delivers everything twice
     webhook_jitter_seconds: float = 0.0  # deliveries wait a random time up to this, and so change places
+    webhook_delay_seconds: float = 0.0  # every delivery comes so late
+    are_webhooks_swapped: bool = False  # of two deliveries the second comes first
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +56,6 @@ class SimulatorConfig:
     webhook_retry_seconds: tuple[float, ...] = (1, 2, 4, 8, 15, 30, 60, 120, 240)
     webhook_timeout_seconds: float = 10.0
     journal_size: int = 50_000
+    # What OAuth's metadata names as the API's address; "" is the address that was asked.
+    api_endpoint: str = ""
     switches: Switches = field(default_factory=Switches)

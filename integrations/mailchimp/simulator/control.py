@@ -1,7 +1,7 @@
-"""The control plane, /_sim/*: act as contact or staff, move the clock, order faults, read the journal.
+"""The control plane, /_sim/*: move the clock, order faults, turn switches, read the journal, keep snapshots.
 
 Everything takes and gives JSON. It is for tests and demonstrations on one machine and asks for no key, so a
-request that a browser sends for another site is refused.
+request that a browser sends for another site is refused. Acting as contact or staff is in control_acts.py.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from integrations.mailchimp.simulator.acts import CONTACT_ACTS, STAFF_ACTS
+from integrations.mailchimp.simulator.audience import Audience
+from integrations.mailchimp.simulator.batch_worker import BatchWorker
+from integrations.mailchimp.simulator.clock import iso
 from integrations.mailchimp.simulator.config import Switches
 from integrations.mailchimp.simulator.faults import Rule
-from integrations.mailchimp.simulator.refusals import Refusal, not_found
-from integrations.mailchimp.simulator.shapes import Shapes
-from integrations.mailchimp.simulator.state import Account, Audience, iso, md5_of
+from integrations.mailchimp.simulator.refusals import Refusal
 from integrations.mailchimp.simulator.world import World
 
 control = Blueprint("control", __name__, url_prefix="/_sim")
@@ -27,14 +27,17 @@ def world() -> World:
     return cast("World", current_app.extensions["world"])
 
 
-def _wants() -> Mapping[str, Any]:
+def wants_of_request() -> Mapping[str, Any]:
     body = request.get_json(silent=True, force=True)
     return body if isinstance(body, dict) else {}
 
 
 def audience_named(list_id: str | None) -> Audience:
-    """The audience, or the default one."""
-    return world().get_audience(list_id or world().config.list_id)
+    """The audience, or the default one; after its deletion any other."""
+    chosen = list_id or world().config.list_id
+    if list_id is None and chosen not in world().audiences and world().audiences:
+        chosen = next(iter(world().audiences))
+    return world().get_audience(chosen)
 
 
 def bad(text: str) -> Refusal:
@@ -48,25 +51,6 @@ def refuse_other_sites() -> None:
         raise Refusal(403, "Forbidden", "The control plane answers its own page only.")
 
 
-def act(kind: str, name: str, wants: Mapping[str, Any]) -> dict[str, Any]:
-    """Do what a contact or staff does; the member afterwards, or {} once it is erased."""
-    found = {"contact": CONTACT_ACTS, "staff": STAFF_ACTS}.get(kind, {}).get(name)
-    if found is None:
-        raise not_found()
-    audience = audience_named(wants.get("list_id"))
-    with world().change():
-        member = found(world(), audience, wants)
-        if member is None:
-            return {}
-        shapes = Shapes(world().accounts[audience.api_key])
-        return shapes.member(audience, audience.fields_by_tag(), member, has_links=False)
-
-
-@control.post("/<any(contact, staff):kind>/<name>")
-def do_act(kind: str, name: str) -> Response:
-    return jsonify(act(kind, name, _wants()))
-
-
 @control.get("/clock")
 def get_clock() -> Response:
     clock = world().clock
@@ -78,7 +62,7 @@ def get_clock() -> Response:
 @control.post("/clock")
 def set_clock() -> Response:
     """`advance_seconds`, `freeze_at` (ISO 8601) or `reset`."""
-    wants = _wants()
+    wants = wants_of_request()
     with world().change():
         if wants.get("reset"):
             world().clock.reset()
@@ -87,6 +71,8 @@ def set_clock() -> Response:
             world().clock.freeze(int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()))
         world().clock.advance(float(wants.get("advance_seconds") or 0))
         world().save_clock()
+    world().sender.wake()
+    cast("BatchWorker", current_app.extensions["batch_worker"]).wake()
     return get_clock()
 
 
@@ -98,7 +84,7 @@ def get_faults() -> Response:
 @control.post("/faults")
 def add_fault() -> Response:
     """A rule (see faults.Rule), with an optional `seed` for the chances to come."""
-    wants = dict(_wants())
+    wants = dict(wants_of_request())
     seed = wants.pop("seed", None)
     try:
         world().faults.add(Rule(**wants), seed)
@@ -134,36 +120,19 @@ def clear_journal() -> Response:
 @control.get("/counts")
 def get_counts() -> Response:
     """Calls by kind, members by status, webhooks, and the most connections that were open at once."""
-    statuses: dict[str, dict[str, int]] = {}
     with world().lock:
-        for audience in world().audiences.values():
-            counts = statuses.setdefault(audience.list_id, {})
-            for member in audience.members():
-                counts[member.status] = counts.get(member.status, 0) + 1
+        statuses = {
+            audience.list_id: {status: count for status, count in audience.counts.items() if count}
+            for audience in world().audiences.values()
+        }
         most = max((one.max_in_flight for one in world().accounts.values()), default=0)
     webhooks = world().sender.counts()
     return jsonify(calls=world().journal.counts(), members=statuses, webhooks=webhooks, max_in_flight=most)
 
 
-@control.get("/members")
-def get_members() -> Response:
-    """Members of `list_id` whose address or first name contains `q`, the newest change first."""
-    audience, wanted = audience_named(request.args.get("list_id")), request.args.get("q", "").casefold()
-    limit = request.args.get("limit", 100, type=int)
-    with world().lock:
-        found = [one for one in audience.members() if wanted in one.email.casefold()]
-        found.sort(key=lambda one: one.changed_at, reverse=True)
-        shapes, by_tag = Shapes(world().accounts[audience.api_key]), audience.fields_by_tag()
-        members = [
-            {**shapes.member(audience, by_tag, one, has_links=False), "cause": one.cause}
-            for one in found[:limit]
-        ]
-    return jsonify(members=members, total_items=len(found))
-
-
 @control.get("/outbox")
 def get_outbox() -> Response:
-    """The messages Mailchimp would have sent to contacts: confirmations."""
+    """The messages Mailchimp would have sent to contacts: confirmations, with the link to follow."""
     return jsonify(messages=list(world().outbox))
 
 
@@ -174,64 +143,19 @@ def get_switches() -> Response:
 
 @control.post("/switches")
 def set_switches() -> Response:
-    """Any of the switches of config.Switches."""
-    known = {one.name: one for one in fields(Switches)}
-    for name, value in _wants().items():
+    """Any of the switches of config.Switches; all are checked before any is turned."""
+    known, turned = {one.name for one in fields(Switches)}, {}
+    for name, value in wants_of_request().items():
         if name not in known:
-            raise bad(f"There is no switch {name}; there are {', '.join(known)}.")
-        setattr(world().switches, name, type(getattr(world().switches, name))(value))
+            raise bad(f"There is no switch {name}; there are {', '.join(sorted(known))}.")
+        before = getattr(world().switches, name)
+        is_number = isinstance(before, float) and isinstance(value, int) and not isinstance(value, bool)
+        if type(value) is not type(before) and not is_number:
+            raise bad(f"The switch {name} takes a {type(before).__name__}.")
+        turned[name] = type(before)(value)
+    for name, value in turned.items():
+        setattr(world().switches, name, value)
     return get_switches()
-
-
-@control.post("/accounts")
-def set_account() -> Response:
-    """`api_key` (default: the first), with `is_revoked` or `is_disabled`; an unknown key makes an account."""
-    wants = _wants()
-    key = str(wants.get("api_key") or world().config.api_key)
-    with world().change():
-        account = world().accounts.setdefault(key, Account(key))
-        account.is_revoked = bool(wants.get("is_revoked", account.is_revoked))
-        account.is_disabled = bool(wants.get("is_disabled", account.is_disabled))
-        world().save_account(account)
-    return jsonify(asdict(account))
-
-
-@control.post("/lists")
-def set_list() -> Response:
-    """`list_id` with `name` and `is_double_optin`; an unknown id makes an audience."""
-    wants = _wants()
-    list_id = str(wants.get("list_id") or world().config.list_id)
-    with world().change():
-        audience = world().audiences.get(list_id)
-        if audience is None:
-            key = str(wants.get("api_key") or world().config.api_key)
-            number = len(world().audiences) + 1
-            audience = Audience(list_id, list_id, key, web_id=number, created_at=world().clock.now())
-            world().audiences[list_id] = audience
-        audience.name = str(wants.get("name") or audience.name)
-        audience.is_double_optin = bool(wants.get("is_double_optin", audience.is_double_optin))
-        world().save_audience(audience)
-    return jsonify(list_id=audience.list_id, name=audience.name, is_double_optin=audience.is_double_optin)
-
-
-@control.delete("/lists/<list_id>")
-def delete_list(list_id: str) -> Response:
-    """The audience is gone, as if staff had deleted it."""
-    with world().change():
-        world().save_deleted_audience(audience_named(list_id))
-    return jsonify({})
-
-
-@control.post("/signup_block")
-def block_signup() -> Response:
-    """`email` has "signed up to a lot of lists" for `hours` (default 24) of the simulator's clock."""
-    wants = _wants()
-    audience = audience_named(wants.get("list_id"))
-    with world().change():
-        until = world().clock.now() + int(float(wants.get("hours") or 24) * 3600)
-        audience.signup_blocks[md5_of(str(wants.get("email", "")))] = until
-        world().save_audience(audience)
-    return jsonify(until=iso(until))
 
 
 @control.post("/reset")
@@ -246,3 +170,16 @@ def get_snapshot() -> Response:
     """Everything that outlives a restart, line by line as in the state file."""
     with world().lock:
         return jsonify(lines=list(world().all_lines()))
+
+
+@control.post("/snapshot")
+def set_snapshot() -> Response:
+    """Put the `lines` of a snapshot back; journal, faults and outbox begin anew, the switches stay."""
+    lines = wants_of_request().get("lines")
+    if not isinstance(lines, list):
+        raise bad("Send the lines that GET /_sim/snapshot gave.")
+    try:
+        world().restore(lines)
+    except (TypeError, ValueError, KeyError) as problem:
+        raise bad(f"These lines are no snapshot: {problem!r}") from None
+    return get_counts()

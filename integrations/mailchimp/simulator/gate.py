@@ -2,10 +2,10 @@
 
 import base64
 import binascii
-import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -13,14 +13,20 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from integrations.mailchimp.simulator import refusals
+from integrations.mailchimp.simulator.audience import Account
 from integrations.mailchimp.simulator.faults import PROBLEM, SHAPES, Rule
 from integrations.mailchimp.simulator.refusals import Refusal
-from integrations.mailchimp.simulator.state import Account
 from integrations.mailchimp.simulator.world import World
 
 API_ROOT = "/3.0"
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 CUT = "muster.cut"  # environ key: how the server is to spoil the connection
 CUT_SECONDS = "muster.cut_seconds"
+INSIDE = "muster.inside"  # environ key: the simulator asks itself, for a batch
+AT_END = "muster.at_end"  # environ key: what the server calls once the answer is written
+OVERRIDE = "HTTP_X_HTTP_METHOD_OVERRIDE"
+OVERRIDDEN = "muster.overridden"  # environ key: the method in that header is in force
 
 
 def _is_api() -> bool:
@@ -43,7 +49,9 @@ def find_account(world: World, key: str | None) -> Account:
     """The account of a key, or the refusal for it."""
     if key is None:
         raise refusals.key_missing()
-    account = world.accounts.get(key)
+    if key in world.connections.revoked:
+        raise refusals.key_invalid()
+    account = world.accounts.get(world.connections.tokens.get(key, key))
     if account is None:
         digits = key.rpartition("-")[0]
         for one in world.accounts.values():
@@ -67,6 +75,11 @@ def _take_slot(world: World, account: Account) -> None:
         g.has_slot = True
 
 
+def _give_slot(world: World, account: Account) -> None:
+    with world.lock:
+        account.in_flight -= 1
+
+
 def fault_answer(rule: Rule) -> Response:
     """The answer of a fault that keeps the request from being done."""
     shape = SHAPES[rule.kind]
@@ -81,7 +94,7 @@ def fault_answer(rule: Rule) -> Response:
 
 def refused(problem: Refusal) -> Response:
     response = Response(status=problem.status, content_type=PROBLEM)
-    response.set_data(json.dumps(problem.body(g.request_id)))
+    response.set_data(problem.text(g.request_id))
     centre = g.account.centre if "account" in g else "us1"
     schema = f"https://{centre}.api.mailchimp.com/schema/3.0/Definitions/ProblemDetailDocument.json"
     response.headers["Link"] = f'<{schema}>; rel="describedBy"'
@@ -90,8 +103,21 @@ def refused(problem: Refusal) -> Response:
     return response
 
 
+def override_method(application: Application) -> Application:
+    """X-HTTP-Method-Override on a POST stands for the method it names."""
+
+    def overridden(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        wanted = environ.get(OVERRIDE, "").upper()
+        if environ["REQUEST_METHOD"] == "POST" and wanted in METHODS:
+            environ["REQUEST_METHOD"], environ[OVERRIDDEN] = wanted, True
+        return application(environ, start_response)
+
+    return overridden
+
+
 def install(app: Flask) -> None:
     """Hang the gate into the application."""
+    app.wsgi_app = override_method(app.wsgi_app)  # type: ignore[method-assign]
     app.before_request(_enter)
     app.after_request(_leave)
     app.teardown_request(_let_go)
@@ -116,9 +142,14 @@ def _enter() -> Response | None:
     )
     query = request.query_string.decode("latin-1")
     g.entry = world.journal.open(world.clock.now(), request.method, request.path, query)
+    if INSIDE in request.environ:
+        g.account = find_account(world, _offered_key())
+        return None
     rule = g.fault = world.faults.pick(request.method, request.path)
     g.account = find_account(world, _offered_key())
     _take_slot(world, g.account)
+    if OVERRIDE in request.environ and OVERRIDDEN not in request.environ:
+        raise refusals.bad_override()
     seconds = world.switches.latency_ms / 1000 + (rule.seconds if rule else 0)
     if seconds:
         time.sleep(seconds)
@@ -152,9 +183,13 @@ def _leave(response: Response) -> Response:
 
 def _let_go(_problem: BaseException | None) -> None:
     if g.get("has_slot"):
-        with _world().lock:
-            g.account.in_flight -= 1
+        release = partial(_give_slot, _world(), g.account)
         g.has_slot = False
+        # A real server holds the connection until the answer is out, however slowly it goes.
+        if AT_END in request.environ:
+            request.environ[AT_END].append(release)
+        else:
+            release()
     if "entry" in g:
         _world().journal.close(g.entry)
 

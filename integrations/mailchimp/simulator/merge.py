@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
+from integrations.mailchimp.simulator.member import ADDRESS_PARTS
+from integrations.mailchimp.simulator.parts import MergeField
 from integrations.mailchimp.simulator.refusals import FieldErrors
-from integrations.mailchimp.simulator.state import MergeField
 
 MAX_TEXT_BYTES = 255
 TYPES = (
     "text", "number", "address", "phone", "date", "url", "imageurl", "radio", "dropdown", "birthday", "zip",
 )  # fmt: skip
 NEEDED_ADDRESS_PARTS = ("addr1", "city", "state", "zip")
-ADDRESS_PARTS = ("addr1", "addr2", "city", "state", "zip", "country")
 US_PHONE = re.compile(r"^\(?\d{3}\)?[-. ]?\d{3}[-. ]?\d{4}$")
 
 
@@ -25,7 +25,7 @@ def _text(value: Any, _field: MergeField) -> Any:
     if isinstance(value, (dict, list)):
         raise BadValueError("Please enter a value")
     text = str(value)
-    if len(text.encode()) > MAX_TEXT_BYTES:
+    if len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
         raise BadValueError(f"Please limit your entry to {MAX_TEXT_BYTES} characters")
     return text
 
@@ -115,6 +115,9 @@ def check_values(
         field = fields.get(tag)
         if field is None or value is None:
             continue
+        if type(value) is str and field.type == "text" and len(value) * 4 <= MAX_TEXT_BYTES:
+            stored[tag] = value  # most values are short texts
+            continue
         try:
             stored[tag] = "" if value == "" else CHECKS[field.type](value, field)
         except BadValueError as problem:
@@ -125,7 +128,9 @@ def check_values(
 def missing_values(fields: Mapping[str, MergeField], values: Mapping[str, Any]) -> FieldErrors:
     """Required fields that would stay empty."""
     return tuple(
-        (tag, "Please enter a value")
-        for tag, field in fields.items()
-        if field.is_required and values.get(tag, "") == ""
+        [
+            (tag, "Please enter a value")
+            for tag, field in fields.items()
+            if field.is_required and values.get(tag, "") == ""
+        ]
     )

@@ -3,9 +3,10 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from integrations.mailchimp.simulator.control import act, audience_named, refuse_other_sites, world
+from integrations.mailchimp.simulator.clock import iso
+from integrations.mailchimp.simulator.control import audience_named, refuse_other_sites, world
+from integrations.mailchimp.simulator.control_acts import act
 from integrations.mailchimp.simulator.refusals import Refusal
-from integrations.mailchimp.simulator.state import iso
 
 page = Blueprint("page", __name__, template_folder="templates")
 page.before_request(refuse_other_sites)
@@ -22,10 +23,10 @@ def show() -> str:
         rows = [
             {
                 "email": one.email,
-                "name": f"{one.merge_fields.get('FNAME', '')} {one.merge_fields.get('LNAME', '')}".strip(),
+                "name": " ".join(str(one.merge_fields.get(tag, "")) for tag in ("FNAME", "LNAME")).strip(),
                 "status": one.status,
                 "cause": one.cause,
-                "tags": ", ".join(audience.tag_names[tag_id] for tag_id in one.tags),
+                "tags": ", ".join(audience.tags[tag_id].name for tag_id in one.tag_ids),
                 "changed_at": iso(one.changed_at),
             }
             for one in found[:SHOWN]

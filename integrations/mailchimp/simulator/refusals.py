@@ -1,5 +1,6 @@
 """The simulator's refusals: Mailchimp's titles and sentences, word for word where they are known."""
 
+import json
 from typing import Any
 
 TYPE = "https://mailchimp.com/developer/marketing/docs/errors/"
@@ -22,6 +23,9 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a defect
         super().__init__(f"{status} {title}")
         self.status, self.title, self.detail = status, title, detail
         self.errors, self.has_type, self.allow = errors, has_type, allow
+
+    def text(self, instance: str) -> str:
+        return json.dumps(self.body(instance))
 
     def body(self, instance: str) -> dict[str, Any]:
         body: dict[str, Any] = {"type": TYPE} if self.has_type else {}
@@ -120,6 +124,15 @@ def user_disabled() -> Refusal:
 
 def too_many_connections() -> Refusal:
     return Refusal(429, "Too Many Requests", "You have exceeded the limit of 10 simultaneous connections.")
+
+
+def too_many_batches(count: int) -> Refusal:
+    return Refusal(429, "Too Many Requests", f"You have more than {count} pending batches.")
+
+
+def bad_override() -> Refusal:
+    detail = "The X-HTTP-Method-Override header can only be used with the POST method."
+    return Refusal(422, "Invalid Method Override", detail)
 
 
 def server_error() -> Refusal:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from integrations.mailchimp.simulator.state import Audience, Member, MergeField
+from integrations.mailchimp.simulator.audience import Audience
+from integrations.mailchimp.simulator.member import Member
+from integrations.mailchimp.simulator.parts import MergeField, Tag
 from integrations.mailchimp.simulator.world import World
 
 LIST_PATH = re.compile(r"^/3\.0/lists/([0-9a-f]{10})\b")

@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 from integrations.mailchimp.simulator.app import make_app
 from integrations.mailchimp.simulator.config import SimulatorConfig
-from integrations.mailchimp.simulator.gate import CUT, CUT_SECONDS
+from integrations.mailchimp.simulator.gate import AT_END, CUT, CUT_SECONDS
 from integrations.mailchimp.simulator.world import World
 
 IDLE_SECONDS = 75
@@ -52,11 +52,16 @@ class Handler(BaseHTTPRequestHandler):
             nonlocal status, headers
             status, headers = new_status, new_headers
 
-        parts = type(self).application(environ, start_response)
-        body = b"".join(parts)
-        if hasattr(parts, "close"):
-            parts.close()
-        self._write(environ, status, headers, body)
+        environ[AT_END] = []
+        try:
+            parts = type(self).application(environ, start_response)
+            body = b"".join(parts)
+            if hasattr(parts, "close"):
+                parts.close()
+            self._write(environ, status, headers, body)
+        finally:
+            for act in environ[AT_END]:
+                act()
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = serve  # noqa: N815 - the base class's names
 

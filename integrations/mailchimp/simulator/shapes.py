@@ -1,43 +1,11 @@
-"""How things look in an answer: members, lists, merge fields, webhooks, links, and the choice of fields."""
+"""How things look in an answer: lists, merge fields, tags, groups, webhooks, batches, and their links."""
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
-from integrations.mailchimp.simulator.state import (
-    Account,
-    Audience,
-    Member,
-    MergeField,
-    Webhook,
-    iso,
-    unique_id_of,
-)
-
-SHOWN_TAGS = 50
-HASH_MARK = "@hash@"
-NO_STATS = {"avg_open_rate": 0, "avg_click_rate": 0}
-RATING = 2
-REASONS = {
-    "contact": "None given",
-    "abuse": "Abuse complaint",
-    "bounce": "Bounced",
-}  # of our own wording; only the admin's is recorded
-ADMIN_REASON = "N/A (Unsubscribed by admin)"
-
-# rel, what follows the member's own path, method, whether a target schema and a body schema are named
-_MEMBER_LINKS = (
-    ("self", "", "GET", "Response", ""),
-    ("parent", None, "GET", "CollectionResponse", "Paths/Lists/Members/Collection"),
-    ("update", "", "PATCH", "Response", "Definitions/Lists/Members/PATCH"),
-    ("upsert", "", "PUT", "Response", "Definitions/Lists/Members/PUT"),
-    ("delete", "", "DELETE", "", ""),
-    ("activity", "/activity", "GET", "Activity/Response", ""),
-    ("goals", "/goals", "GET", "Goals/Response", ""),
-    ("notes", "/notes", "GET", "Notes/CollectionResponse", ""),
-    ("events", "/events", "POST", "Events/POST", ""),
-    ("delete_permanent", "/actions/delete-permanent", "POST", "", ""),
-)
+from integrations.mailchimp.simulator.audience import Account, Audience
+from integrations.mailchimp.simulator.clock import iso
+from integrations.mailchimp.simulator.parts import Category, Interest, MergeField, Tag, Webhook
+from integrations.mailchimp.simulator.render import MemberTexts, texts_of
 
 
 class Shapes:
@@ -45,149 +13,29 @@ class Shapes:
 
     def __init__(self, account: Account) -> None:
         self._centre = account.centre
-        self._batch_texts: dict[str, tuple[str, str]] = {}
         self.root = f"https://{account.centre}.api.mailchimp.com"
-        self._member_links = [
-            (rel, tail, method, *(self._schema_keys(target, schema)))
-            for rel, tail, method, target, schema in _MEMBER_LINKS
-        ]
-
-    def _schema_keys(self, target: str, schema: str) -> tuple[str, str]:
-        base = f"{self.root}/schema/3.0"
-        return (
-            f"{base}/Definitions/Lists/Members/{target}.json" if target else "",
-            f"{base}/{schema}.json" if schema else "",
-        )
-
-    def member_links(self, list_id: str, member_hash: str) -> list[dict[str, str]]:
-        parent = f"{self.root}/3.0/lists/{list_id}/members"
-        own = f"{parent}/{member_hash}"
-        links = []
-        for rel, tail, method, target, schema in self._member_links:
-            link = {"rel": rel, "href": parent if tail is None else own + tail, "method": method}
-            if target:
-                link["targetSchema"] = target
-            if schema:
-                link["schema"] = schema
-            links.append(link)
-        return links
 
     def link(self, rel: str, path: str, method: str = "GET") -> dict[str, str]:
         return {"rel": rel, "href": f"{self.root}/3.0{path}", "method": method}
 
-    def member(
-        self, audience: Audience, fields: Mapping[str, MergeField], member: Member, *, has_links: bool = True
-    ) -> dict[str, Any]:
-        """A member as GET shows it, its keys in Mailchimp's order."""
-        values = member.merge_fields
-        member_hash = member.hash
-        body: dict[str, Any] = {
-            "id": member_hash,
-            "email_address": member.email,
-            "unique_email_id": member.unique_id or unique_id_of(member.email),
-            "contact_id": member.contact_id,
-            "full_name": f"{values.get('FNAME', '')} {values.get('LNAME', '')}".strip(),
-            "web_id": member.web_id,
-            "email_type": member.email_type,
-            "status": member.status,
-        }
-        if member.status == "unsubscribed":
-            body["unsubscribe_reason"] = REASONS.get(member.cause, ADMIN_REASON)
-        body |= {
-            "consents_to_one_to_one_messaging": True,
-            "merge_fields": {tag: values.get(tag, "") for tag in fields},
-            "stats": NO_STATS,
-            "ip_signup": member.ip_signup,
-            "timestamp_signup": iso(member.signup_at),
-            "ip_opt": member.ip_opt,
-            "timestamp_opt": iso(member.opt_at),
-            "member_rating": RATING,
-            "last_changed": iso(member.changed_at),
-            "language": member.language,
-            "vip": member.is_vip,
-            "email_client": "",
-            "location": _location(member),
-            "source": member.source,
-            "tags_count": len(member.tags),
-            "tags": _tags(audience, member),
-            "list_id": audience.list_id,
-        }
-        if has_links:
-            body["_links"] = self.member_links(audience.list_id, member_hash)
-        return body
+    def own_links(self, path: str, *, can_update: bool = True) -> list[dict[str, str]]:
+        """self, update and delete of one thing."""
+        links = [self.link("self", path)]
+        if can_update:
+            links.append(self.link("update", path, "PATCH"))
+        return [*links, self.link("delete", path, "DELETE")]
 
-    def batch_member_text(self, audience: Audience, fields: Mapping[str, MergeField], member: Member) -> str:
-        """A member as POST /lists/{id} shows it, as JSON text: most of it is alike in all of them.
+    def texts(self, audience: Audience) -> MemberTexts:
+        return texts_of(audience, self.root)
 
-        The definition gives it no contact_id, full_name, web_id, source and reason.
-        """
-        texts = self._batch_texts.get(audience.list_id)
-        if texts is None:
-            texts = self._batch_texts[audience.list_id] = self._unchanging_texts(audience)
-        values, member_hash = member.merge_fields, member.hash
-        body = {
-            "id": member_hash,
-            "email_address": member.email,
-            "unique_email_id": member.unique_id or unique_id_of(member.email),
-            "email_type": member.email_type,
-            "status": member.status,
-            "merge_fields": {tag: values.get(tag, "") for tag in fields},
-            "ip_signup": member.ip_signup,
-            "timestamp_signup": iso(member.signup_at),
-            "ip_opt": member.ip_opt,
-            "timestamp_opt": iso(member.opt_at),
-            "last_changed": iso(member.changed_at),
-            "language": member.language,
-            "vip": member.is_vip,
-            "tags_count": len(member.tags),
-            "tags": _tags(audience, member),
-            "location": _location(member),
-        }
-        constants, links = texts
-        return f"{json.dumps(body)[:-1]}, {constants}, {links.replace(HASH_MARK, member_hash)}}}"
-
-    def _unchanging_texts(self, audience: Audience) -> tuple[str, str]:
-        """What is alike in every member of a batch's answer, and the links with a mark for the hash."""
-        constants = {
-            "stats": NO_STATS,
-            "member_rating": RATING,
-            "email_client": "",
-            "list_id": audience.list_id,
-        }
-        links = {"_links": self.member_links(audience.list_id, HASH_MARK)}
-        return json.dumps(constants)[1:-1], json.dumps(links)[1:-1]
-
-    def audience(self, audience: Audience, *, has_total: bool = False) -> dict[str, Any]:
-        """A list; its stats are counted afresh."""
-        counts = {"subscribed": 0, "unsubscribed": 0, "cleaned": 0}
-        last_sub = last_unsub = 0
-        for member in audience.members():
-            if member.status in counts:
-                counts[member.status] += 1
-            last_sub = max(last_sub, member.opt_at)
-            last_unsub = max(last_unsub, member.unsubscribed_at)
-        stats: dict[str, Any] = {
-            "member_count": counts["subscribed"],
-            "unsubscribe_count": counts["unsubscribed"],
-            "cleaned_count": counts["cleaned"],
-            "member_count_since_send": counts["subscribed"],
-            "unsubscribe_count_since_send": counts["unsubscribed"],
-            "cleaned_count_since_send": counts["cleaned"],
-            "campaign_count": 0,
-            "campaign_last_sent": "",
-            "merge_field_count": len(audience.merge_fields),
-            "avg_sub_rate": 0,
-            "avg_unsub_rate": 0,
-            "target_sub_rate": 0,
-            "open_rate": 0,
-            "click_rate": 0,
-            "last_sub_date": iso(last_sub),
-            "last_unsub_date": iso(last_unsub),
-        }
-        if has_total:
-            stats["total_contacts"] = len(audience.by_contact)
+    def audience(self, audience: Audience, stats: dict[str, Any]) -> dict[str, Any]:
+        """A list with its counts."""
         return {
             **self._audience_head(audience),
+            **audience.about,
+            "name": audience.name,
+            "double_optin": audience.is_double_optin,
+            "marketing_permissions": audience.has_permissions,
             "stats": stats,
             "_links": self._audience_links(audience.list_id),
         }
@@ -199,7 +47,6 @@ class Shapes:
         return {
             "id": audience.list_id,
             "web_id": audience.web_id,
-            "name": audience.name,
             "contact": address,
             "permission_reminder": "You signed up on our website.",
             "use_archive_bar": True,
@@ -218,9 +65,7 @@ class Shapes:
             "subscribe_url_long": form,
             "beamer_address": f"sim-{audience.list_id}@inbound.muster.example",
             "visibility": "prv",
-            "double_optin": audience.is_double_optin,
             "has_welcome": False,
-            "marketing_permissions": False,
             "modules": [],
         }
 
@@ -250,11 +95,7 @@ class Shapes:
             "options": field.options,
             "help_text": field.help_text,
             "list_id": audience.list_id,
-            "_links": [
-                self.link("self", own),
-                self.link("update", own, "PATCH"),
-                self.link("delete", own, "DELETE"),
-            ],
+            "_links": self.own_links(own),
         }
 
     def webhook(self, audience: Audience, webhook: Webhook, *, has_secret: bool = False) -> dict[str, Any]:
@@ -267,22 +108,79 @@ class Shapes:
             "sources": webhook.sources,
             "list_id": audience.list_id,
             "signing_enabled": bool(webhook.secret),
-            "_links": [
-                self.link("self", own),
-                self.link("update", own, "PATCH"),
-                self.link("delete", own, "DELETE"),
-            ],
+            "_links": self.own_links(own),
         }
         if has_secret:
             body["signing_secret"] = webhook.secret
         return body
 
+    def tag(self, audience: Audience, tag: Tag, member_count: int) -> dict[str, Any]:
+        """A tag or saved segment as the segments' endpoints show it."""
+        own = f"/lists/{audience.list_id}/segments/{tag.tag_id}"
+        condition = {
+            "condition_type": "StaticSegment",
+            "field": "static_segment",
+            "op": "static_is",
+            "value": tag.tag_id,
+        }
+        return {
+            "id": tag.tag_id,
+            "name": tag.name,
+            "member_count": member_count,
+            "type": "static" if tag.options is None else "saved",
+            "created_at": iso(tag.created_at),
+            "updated_at": iso(tag.updated_at),
+            "options": tag.options or {"match": "all", "conditions": [condition]},
+            "list_id": audience.list_id,
+            "_links": self.own_links(own),
+        }
 
-def _location(member: Member) -> dict[str, Any]:
-    place = {"latitude": member.latitude, "longitude": member.longitude}
-    return {**place, "gmtoff": 0, "dstoff": 0, "country_code": "", "timezone": ""}
+    def category(self, audience: Audience, category: Category) -> dict[str, Any]:
+        own = f"/lists/{audience.list_id}/interest-categories/{category.category_id}"
+        return {
+            "list_id": audience.list_id,
+            "id": category.category_id,
+            "title": category.title,
+            "display_order": category.display_order,
+            "type": category.type,
+            "_links": self.own_links(own),
+        }
+
+    def interest(self, audience: Audience, interest: Interest, subscriber_count: int) -> dict[str, Any]:
+        """The count is a text, as the definition has it."""
+        category = f"/lists/{audience.list_id}/interest-categories/{interest.category_id}"
+        return {
+            "category_id": interest.category_id,
+            "list_id": audience.list_id,
+            "id": interest.interest_id,
+            "name": interest.name,
+            "subscriber_count": str(subscriber_count),
+            "display_order": interest.display_order,
+            "_links": self.own_links(f"{category}/interests/{interest.interest_id}"),
+        }
 
 
-def _tags(audience: Audience, member: Member) -> list[dict[str, Any]]:
-    names = audience.tag_names
-    return [{"id": tag_id, "name": names[tag_id]} for tag_id in list(member.tags)[:SHOWN_TAGS]]
+def count_stats(audience: Audience) -> dict[str, Any]:
+    """The list's stats as they are this moment."""
+    counts = audience.counts
+    subscribed, unsubscribed = counts.get("subscribed", 0), counts.get("unsubscribed", 0)
+    cleaned = counts.get("cleaned", 0)
+    return {
+        "member_count": subscribed,
+        "total_contacts": len(audience.by_contact),
+        "unsubscribe_count": unsubscribed,
+        "cleaned_count": cleaned,
+        "member_count_since_send": subscribed,
+        "unsubscribe_count_since_send": unsubscribed,
+        "cleaned_count_since_send": cleaned,
+        "campaign_count": len(audience.campaigns),
+        "campaign_last_sent": iso(max((one.sent_at for one in audience.campaigns.values()), default=0)),
+        "merge_field_count": len(audience.merge_fields),
+        "avg_sub_rate": 0,
+        "avg_unsub_rate": 0,
+        "target_sub_rate": 0,
+        "open_rate": 0,
+        "click_rate": 0,
+        "last_sub_date": iso(audience.last_sub_at),
+        "last_unsub_date": iso(audience.last_unsub_at),
+    }

@@ -1,70 +1,23 @@
-"""Keeps the simulator's state over kill -9: one line per changed thing, appended before the answer goes out.
+"""Keeps the simulator's state over kill -9: one line for each change, appended before the answer goes out.
 
-Lines hold whole things, the last one of a kind and id wins, a torn last line is ignored. At the start, and when
-the file has grown to several times what lives in it, it is rewritten beside and renamed.
+A line is whole or torn, and a torn last one is ignored: its answer never went out. At the start, and when the file
+has grown to several times what lives in it, it is rewritten beside and renamed.
 """
 
 import fcntl
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import IO, Any
 
-from integrations.mailchimp.simulator.state import Account, Audience, Member, MergeField, Webhook
+from integrations.mailchimp.simulator.store_lines import State
 
-MEMBER_FIELDS = tuple(one.name for one in fields(Member))
-AUDIENCE_FIELDS = ("list_id", "name", "api_key", "web_id", "created_at", "is_double_optin", "about")
 REWRITE_LINES = 200_000
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class StateFileBusyError(Exception):
     """Another simulator has the state file open."""
-
-
-def member_line(list_id: str, member: Member) -> list[Any]:
-    return ["member", list_id, [getattr(member, name) for name in MEMBER_FIELDS]]
-
-
-def audience_line(audience: Audience) -> list[Any]:
-    return [
-        "audience",
-        audience.list_id,
-        {
-            **{name: getattr(audience, name) for name in AUDIENCE_FIELDS},
-            "merge_fields": [asdict(one) for one in audience.merge_fields.values()],
-            "webhooks": [asdict(one) for one in audience.webhooks.values()],
-            "tag_names": list(audience.tag_names.items()),
-            "forgotten": sorted(audience.forgotten),
-            "signup_blocks": audience.signup_blocks,
-        },
-    ]
-
-
-def account_line(account: Account) -> list[Any]:
-    flags = {"is_revoked": account.is_revoked, "is_disabled": account.is_disabled}
-    return [
-        "account",
-        account.api_key,
-        {"name": account.name, "account_id": account.account_id, "about": account.about, **flags},
-    ]
-
-
-def read_member_line(values: list[Any]) -> Member:
-    member = Member(**dict(zip(MEMBER_FIELDS, values, strict=True)))
-    member.tags = {int(tag_id): added_at for tag_id, added_at in member.tags.items()}  # JSON keys are text
-    return member
-
-
-def read_audience_line(body: dict[str, Any]) -> Audience:
-    audience = Audience(**{name: body[name] for name in AUDIENCE_FIELDS})
-    audience.merge_fields = {one["merge_id"]: MergeField(**one) for one in body["merge_fields"]}
-    audience.webhooks = {one["webhook_id"]: Webhook(**one) for one in body["webhooks"]}
-    for tag_id, name in body["tag_names"]:
-        audience.name_tag(tag_id, name)
-    audience.forgotten = set(body["forgotten"])
-    audience.signup_blocks = body["signup_blocks"]
-    return audience
 
 
 class Store:
@@ -76,29 +29,19 @@ class Store:
         self._lock_file: IO[str] | None = None
         self._line_count = 0
 
-    def read(self) -> tuple[dict[str, Account], dict[str, Audience], float]:
-        """Accounts, audiences and the clock's offset as last written; takes the file for this process alone."""
-        accounts: dict[str, Account] = {}
-        audiences: dict[str, Audience] = {}
-        offset = 0.0
+    @property
+    def is_wanted(self) -> bool:
+        return self._file is not None
+
+    def read(self) -> State:
+        """Everything as last written; takes the file for this process alone."""
+        state = State()
         if self._path is None:
-            return accounts, audiences, offset
+            return state
         self._take(self._path)
         for kind, key, body in _lines(self._path):
-            if kind == "account":
-                accounts[key] = Account(api_key=key, **body)
-            elif kind == "clock":
-                offset = float(body)
-            elif kind == "audience":
-                fresh = read_audience_line(body)
-                if key in audiences:
-                    fresh.by_contact, fresh.by_hash = audiences[key].by_contact, audiences[key].by_hash
-                audiences[key] = fresh
-            elif kind == "deleted":
-                audiences.pop(key, None)
-            else:
-                _apply_line(audiences[key], kind, body)
-        return accounts, audiences, offset
+            state.take(kind, key, body)
+        return state
 
     def _take(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,13 +54,12 @@ class Store:
                 f"Another simulator is using {path}; give this one its own --state-file."
             ) from None
 
-    def write(self, lines: Iterable[list[Any]]) -> None:
+    def write(self, lines: list[list[Any]]) -> None:
         """Append and hand over to the operating system, so that killing this process loses nothing."""
-        if self._file is None:
+        if self._file is None or not lines:
             return
-        texts = [json.dumps(line, separators=(",", ":")) + "\n" for line in lines]
-        self._line_count += len(texts)
-        self._file.write("".join(texts))
+        self._line_count += len(lines)
+        self._file.write(_encode(lines[0] if len(lines) == 1 else ["many", "", lines]) + "\n")
         self._file.flush()
 
     def rewrite(self, lines: Iterable[list[Any]]) -> None:
@@ -128,7 +70,7 @@ class Store:
         count = 0
         with beside.open("w") as file:
             for line in lines:
-                file.write(json.dumps(line, separators=(",", ":")) + "\n")
+                file.write(_encode(line) + "\n")
                 count += 1
         if self._file is not None:
             self._file.close()
@@ -144,21 +86,6 @@ class Store:
             if file is not None:
                 file.close()
         self._file = self._lock_file = None
-
-
-def _apply_line(audience: Audience, kind: str, body: Any) -> None:
-    if kind == "member":
-        member = read_member_line(body)
-        before = audience.by_contact.get(member.contact_id)
-        if before is not None and before.hash != member.hash:
-            audience.by_hash.pop(before.hash, None)
-        audience.put(member)
-    elif kind == "dropped" and body in audience.by_contact:
-        audience.drop(audience.by_contact[body])
-    elif kind == "forgotten":
-        audience.forgotten.add(body)
-    elif kind == "admitted":
-        audience.forgotten.discard(body)
 
 
 def _lines(path: Path) -> Iterable[list[Any]]:

@@ -1,43 +1,28 @@
-"""Audience webhooks: the form-encoded deliveries, signed, tried again, from a bounded queue.
+"""Deliveries to webhooks: from a bounded queue, tried again at rising intervals of the simulator's clock."""
 
-Formats: https://mailchimp.com/developer/marketing/guides/sync-audience-data-webhooks/ and captured bodies (2026-11).
-"""
-
-import hashlib
 import heapq
-import hmac
 import itertools
 import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 
+from integrations.mailchimp.simulator.clock import Clock, iso
 from integrations.mailchimp.simulator.config import SimulatorConfig, Switches
-from integrations.mailchimp.simulator.state import Audience, Clock, Member, Webhook, iso, unique_id_of
+from integrations.mailchimp.simulator.happenings import Happening, form_body, signature_header
+from integrations.mailchimp.simulator.parts import Webhook
 
 QUEUE_SIZE = 20_000
 THREAD_COUNT = 2
+SWAP_SECONDS = 0.3
 AGENT = "MailChimp.com"
 VALIDATOR_AGENT = "MailChimp.com WebHook Validator"
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """Something a webhook may want to hear of, with the fields as they were at that moment."""
-
-    kind: str  # subscribe, unsubscribe, profile, upemail, cleaned
-    source: str  # user, admin, api
-    webhooks: tuple[Webhook, ...]
-    fields: Mapping[str, Any]
-    at: int
 
 
 @dataclass(order=True, slots=True)
@@ -47,56 +32,6 @@ class _Delivery:
     webhook: Webhook = field(compare=False)
     body: bytes = field(compare=False)
     try_count: int = field(default=0, compare=False)
-
-
-def happening(
-    audience: Audience, kind: str, source: str, fields: Callable[[], Mapping[str, Any]], at: int
-) -> Happening | None:
-    """The happening, or None where no webhook wants it; `fields` is only asked when one does."""
-    wanted = tuple(
-        webhook
-        for webhook in audience.webhooks.values()
-        if webhook.events.get(kind) and webhook.sources.get(source)
-    )
-    return Happening(kind, source, wanted, fields(), at) if wanted else None
-
-
-def member_fields(audience: Audience, member: Member, *names: str) -> dict[str, Any]:
-    """The named fields of a delivery, in that order. An address arrives nested, everything else as text."""
-    merges: dict[str, Any] = {"EMAIL": member.email}
-    for tag in audience.fields_by_tag():
-        merges[tag] = member.merge_fields.get(tag, "")
-    known: dict[str, Any] = {
-        "id": unique_id_of(member.email),
-        "list_id": audience.list_id,
-        "email": member.email,
-        "email_type": member.email_type,
-        "ip_opt": member.ip_opt,
-        "ip_signup": member.ip_signup,
-        "web_id": member.web_id,
-        "merges": merges,
-    }
-    return {name: known[name] for name in names}
-
-
-def form_body(kind: str, at: int, fields: Mapping[str, Any]) -> bytes:
-    """`type=...&fired_at=...&data[...]=...`, encoded as PHP's http_build_query does."""
-    fired_at = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    pairs: list[tuple[str, Any]] = [("type", kind), ("fired_at", fired_at)]
-    pairs += _flatten("data", fields)
-    return "&".join(f"{quote_plus(name)}={quote_plus(str(value))}" for name, value in pairs).encode()
-
-
-def _flatten(prefix: str, value: Any) -> list[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        return [pair for name, part in value.items() for pair in _flatten(f"{prefix}[{name}]", part)]
-    return [(prefix, value)]
-
-
-def signature_header(secret: str, body: bytes, at: int) -> str:
-    """X-Mailchimp-Signature: HMAC-SHA256 over "{t}.{raw body}"."""
-    digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
 
 
 def is_url_answering(url: str, timeout_seconds: float) -> bool:
@@ -129,11 +64,20 @@ class WebhookSender:
         self._threads: list[threading.Thread] = []
 
     def post(self, happening: Happening) -> None:
-        body = form_body(happening.kind, happening.at, happening.fields)
+        """Order the deliveries: late, doubled, shuffled or swapped as the switches say."""
+        body, switches = form_body(happening.kind, happening.at, happening.fields), self._switches
         for webhook in happening.webhooks:
-            for _ in range(self._switches.webhook_copies):
-                jitter = self._random.uniform(0, self._switches.webhook_jitter_seconds)
-                self._push(_Delivery(time.monotonic() + jitter, next(self._order), webhook, body))
+            for _ in range(switches.webhook_copies):
+                number = next(self._order)
+                late = switches.webhook_delay_seconds + self._random.uniform(0, switches.webhook_jitter_seconds)
+                if switches.are_webhooks_swapped and number % 2 == 0:
+                    late += SWAP_SECONDS
+                self._push(_Delivery(self._clock.elapsed() + late, number, webhook, body))
+
+    def wake(self) -> None:
+        """The clock was moved: something may be due."""
+        with self._condition:
+            self._condition.notify_all()
 
     def counts(self) -> dict[str, Any]:
         with self._condition:
@@ -162,7 +106,7 @@ class WebhookSender:
     def _next(self) -> _Delivery | None:
         with self._condition:
             while not self._is_closing:
-                wait = self._due[0].due_at - time.monotonic() if self._due else 60.0
+                wait = self._due[0].due_at - self._clock.elapsed() if self._due else 60.0
                 if self._due and wait <= 0:
                     self._busy_count += 1
                     return heapq.heappop(self._due)
@@ -181,7 +125,8 @@ class WebhookSender:
         headers = {"User-Agent": AGENT, "Content-Type": "application/x-www-form-urlencoded"}
         if delivery.webhook.secret:
             at = int(time.time())  # real time: the receiver checks it against its own clock
-            headers["X-Mailchimp-Signature"] = signature_header(delivery.webhook.secret, delivery.body, at)
+            secrets = [one for one in (delivery.webhook.secret, delivery.webhook.former_secret) if one]
+            headers["X-Mailchimp-Signature"] = signature_header(secrets, delivery.body, at)
         try:
             answer = session.post(
                 delivery.webhook.url,
@@ -202,6 +147,6 @@ class WebhookSender:
             if reason:
                 self._problems.append(f"{iso(self._clock.now())} {reason}")
         if reason and delivery.try_count < len(waits):
-            delivery.due_at = time.monotonic() + waits[delivery.try_count]
+            delivery.due_at = self._clock.elapsed() + waits[delivery.try_count]
             delivery.try_count += 1
             self._push(delivery)

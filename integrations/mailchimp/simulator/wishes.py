@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any
 
-from integrations.mailchimp.simulator.refusals import Refusal, bad_address, compliance, fake, not_validated
+from integrations.mailchimp.simulator.refusals import bad_address, compliance, fake, not_validated
 
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional")
 COMPLIANCE_CAUSES = frozenset({"contact", "abuse", "bounce"})
 EMAIL = re.compile(
-    r"^[^@\s\"(),:;<>\[\]\\]+@(?:[A-Za-z0-9_](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}$"
+    r"^(?!\.)(?!.*\.\.)(?!.*\.@)[^@\s\"(),:;<>\[\]\\]+@"
+    r"(?:[A-Za-z0-9_](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}$"
 )
 FAKE_DOMAINS = frozenset({"example.com", "example.org", "example.net"})
 FAKE_LOCAL_PARTS = frozenset({"test", "fake"})
@@ -19,25 +21,30 @@ MAX_EMAIL_LENGTH = 254
 TYPE_NAMES: Mapping[type, str] = {
     str: "string", bool: "boolean", dict: "object", list: "array", int: "integer", float: "number",
 }  # fmt: skip
-SHAPE: Mapping[str, type] = {
-    "email_address": str,
-    "email_type": str,
-    "status": str,
-    "status_if_new": str,
-    "merge_fields": dict,
-    "interests": dict,
-    "language": str,
-    "vip": bool,
-    "location": dict,
-    "ip_signup": str,
-    "timestamp_signup": str,
-    "ip_opt": str,
-    "timestamp_opt": str,
-    "tags": list,
+# name in the body -> attribute of the wish, JSON type
+SHAPE: Mapping[str, tuple[str, type]] = {
+    "email_address": ("email", str),
+    "email_type": ("email_type", str),
+    "status": ("status", str),
+    "status_if_new": ("status_if_new", str),
+    "merge_fields": ("merge_fields", dict),
+    "interests": ("interests", dict),
+    "marketing_permissions": ("permissions", list),
+    "language": ("language", str),
+    "vip": ("is_vip", bool),
+    "location": ("location", dict),
+    "ip_signup": ("ip_signup", str),
+    "timestamp_signup": ("signup_at", str),
+    "ip_opt": ("ip_opt", str),
+    "timestamp_opt": ("opt_at", str),
+    "tags": ("tags", list),
 }
+PLAIN = frozenset({"interests", "vip", "ip_signup", "ip_opt"})  # taken as they are
+NOT_IN_BATCH = frozenset({"marketing_permissions"})
+ALIKE = frozenset({"status", "status_if_new", "email_type", "language"})  # few values, shared by all members
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wish:
     """One member write after the check of its shape; None is "not mentioned"."""
 
@@ -46,6 +53,8 @@ class Wish:
     status_if_new: str | None = None
     merge_fields: Mapping[str, Any] | None = None
     tags: tuple[str, ...] = ()
+    interests: Mapping[str, bool] | None = None
+    permissions: Mapping[str, bool] | None = None
     email_type: str | None = None
     language: str | None = None
     is_vip: bool | None = None
@@ -55,47 +64,15 @@ class Wish:
     signup_at: int | None = None
     ip_opt: str | None = None
     opt_at: int | None = None
-    extras: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _type_name(value: Any) -> str:
+def type_name(value: Any) -> str:
     return "NULL" if value is None else TYPE_NAMES.get(type(value), "string")
 
 
-def _shape_errors(body: Mapping[str, Any]) -> list[tuple[str, str]]:
-    errors = []
-    for name, value in body.items():
-        wanted = SHAPE.get(name)
-        if wanted is not None and not isinstance(value, wanted):
-            found = _type_name(value)
-            errors.append((name, f"Schema describes {TYPE_NAMES[wanted]}, {found} found instead"))
-    errors += [
-        (name, "Value must be one of: " + ", ".join(STATUSES))
-        for name in ("status", "status_if_new")
-        if isinstance(body.get(name), str) and body[name] not in STATUSES
-    ]
-    merges = body.get("merge_fields")
-    errors += [
-        (f"merge_fields.{tag}", "Schema describes string, NULL found instead")
-        for tag, value in (merges.items() if isinstance(merges, dict) else ())
-        if value is None
-    ]
-    return errors
-
-
-def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
-    if None in body.values():
-        body = {name: value for name, value in body.items() if value is not None}
-    merges = body.get("merge_fields")
-    if isinstance(merges, dict) and None in merges.values():
-        body = {**body, "merge_fields": {tag: value for tag, value in merges.items() if value is not None}}
-    return body
-
-
-def _moment(body: Mapping[str, Any], name: str) -> int | None:
-    text = body.get(name)
-    if text is None or text == "":
-        return None if text is None else 0
+def _moment(name: str, text: str) -> int:
+    if text == "":
+        return 0
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -103,50 +80,70 @@ def _moment(body: Mapping[str, Any], name: str) -> int | None:
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
 
 
-def read_wish(body: Any, required: tuple[str, ...] = (), *, are_nulls_absent: bool = False) -> Wish:
+def _permissions(told: list[Any]) -> dict[str, bool]:
+    for one in told:
+        if not isinstance(one, dict) or "marketing_permission_id" not in one:
+            message = "Required fields were not provided: marketing_permission_id"
+            raise not_validated(("marketing_permissions", message))
+    return {str(one["marketing_permission_id"]): bool(one.get("enabled")) for one in told}
+
+
+def read_wish(body: Any, required: tuple[str, ...] = (), *, is_batch: bool = False) -> Wish:
     """The wish, or a refusal naming each wrong field. The batch takes null for "not mentioned", single calls do not."""
-    if not isinstance(body, dict):
-        raise not_validated(("", f"Schema describes object, {_type_name(body)} found instead"))
-    if are_nulls_absent:
-        body = _without_nulls(body)
-    missing = [name for name in required if name not in body]
+    if type(body) is not dict:
+        raise not_validated(("", f"Schema describes object, {type_name(body)} found instead"))
+    missing = [name for name in required if name not in body or (is_batch and body[name] is None)]
     if missing:
         raise not_validated(("", "Required fields were not provided: " + ", ".join(missing)))
-    errors = _shape_errors(body)
+    wish, errors = Wish(), list[tuple[str, str]]()
+    for name, value in body.items():
+        shape = SHAPE.get(name)
+        if shape is None or (is_batch and (value is None or name in NOT_IN_BATCH)):
+            continue
+        if type(value) is shape[1]:
+            if name in PLAIN:
+                setattr(wish, shape[0], value)
+                continue
+            errors += _take(wish, name, shape[0], value, is_batch=is_batch)
+        else:
+            wanted = TYPE_NAMES[shape[1]]
+            errors.append((name, f"Schema describes {wanted}, {type_name(value)} found instead"))
     if errors:
         raise not_validated(*errors)
-    location = body.get("location") or {}
-    email = body.get("email_address")
-    return Wish(
-        email=email.strip() if email is not None else None,
-        status=body.get("status"),
-        status_if_new=body.get("status_if_new"),
-        merge_fields=body.get("merge_fields"),
-        tags=tuple(str(tag) for tag in body.get("tags") or ()),
-        email_type=body.get("email_type"),
-        language=body.get("language"),
-        is_vip=body.get("vip"),
-        latitude=location.get("latitude"),
-        longitude=location.get("longitude"),
-        ip_signup=body.get("ip_signup"),
-        signup_at=_moment(body, "timestamp_signup"),
-        ip_opt=body.get("ip_opt"),
-        opt_at=_moment(body, "timestamp_opt"),
-    )
+    return wish
+
+
+def _take(wish: Wish, name: str, attribute: str, value: Any, *, is_batch: bool) -> list[tuple[str, str]]:
+    """Put one value of the right type into the wish; what is wrong with it otherwise."""
+    if name == "merge_fields":
+        nulls = [tag for tag, one in value.items() if one is None]
+        if nulls and not is_batch:
+            return [(f"merge_fields.{tag}", "Schema describes string, NULL found instead") for tag in nulls]
+    elif name == "email_address":
+        value = value.strip()
+    elif name == "tags":
+        value = tuple([str(tag) for tag in value])
+    elif name in ALIKE:
+        value = intern(value)
+        if attribute.startswith("status") and value not in STATUSES:
+            return [(name, "Value must be one of: " + ", ".join(STATUSES))]
+    elif name == "location":
+        wish.latitude, wish.longitude = value.get("latitude"), value.get("longitude")
+        return []
+    elif attribute.endswith("_at"):
+        value = _moment(name, value)
+    elif name == "marketing_permissions":
+        value = _permissions(value)
+    setattr(wish, attribute, value)
+    return []
 
 
 def check_address(email: str) -> None:
     """Refuse what is no address, and what Mailchimp calls fake (example.com and its kin: recorded, 2021)."""
-    local, _, domain = email.rpartition("@")
-    if (
-        len(email) > MAX_EMAIL_LENGTH
-        or not EMAIL.match(email)
-        or ".." in email
-        or email[0] == "."
-        or local[-1:] == "."
-    ):
+    if len(email) > MAX_EMAIL_LENGTH or not EMAIL.match(email):
         raise bad_address()
-    if domain.lower() in FAKE_DOMAINS or local.lower() in FAKE_LOCAL_PARTS:
+    local, _, domain = email.lower().rpartition("@")
+    if domain in FAKE_DOMAINS or local in FAKE_LOCAL_PARTS:
         raise fake(email)
 
 
@@ -181,7 +178,3 @@ def is_subscribing(wish: Wish, status_before: str | None) -> bool:
     """Whether the write asks to bring somebody in who is not in."""
     asked = wish.status or (wish.status_if_new if status_before is None else None)
     return asked == "subscribed" and status_before != "subscribed"
-
-
-def outcome_of(problem: Refusal) -> str:
-    return problem.title

@@ -7,13 +7,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from integrations.mailchimp.simulator.audience import Account, Audience
+from integrations.mailchimp.simulator.clock import Clock, iso
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.faults import Faults
+from integrations.mailchimp.simulator.happenings import Happening
 from integrations.mailchimp.simulator.journal import Journal, Note
+from integrations.mailchimp.simulator.member import Member
 from integrations.mailchimp.simulator.refusals import not_found
-from integrations.mailchimp.simulator.state import Account, Audience, Clock, Member
-from integrations.mailchimp.simulator.store import Store, account_line, audience_line, member_line
-from integrations.mailchimp.simulator.webhooks import Happening, WebhookSender
+from integrations.mailchimp.simulator.store import Store
+from integrations.mailchimp.simulator.store_lines import (
+    State,
+    account_line,
+    audience_line,
+    extra_lines,
+    member_line,
+    state_lines,
+    story_line,
+    tally_line,
+)
+from integrations.mailchimp.simulator.webhooks import WebhookSender
+
+FIRST_WEB_ID = 400_750_000
+KEPT_DAYS = 200
 
 
 @dataclass(slots=True)
@@ -25,11 +41,13 @@ class Change:
     lines: list[list[Any]] = field(default_factory=list)
     members: dict[str, tuple[Audience, Member]] = field(default_factory=dict)
     audiences: dict[str, Audience] = field(default_factory=dict)
+    tallied: dict[str, Audience] = field(default_factory=dict)
 
     def all_lines(self) -> list[list[Any]]:
         """Each changed thing once, however often it was touched."""
         changed = [audience_line(audience) for audience in self.audiences.values()]
         changed += [member_line(audience.list_id, member) for audience, member in self.members.values()]
+        changed += [tally_line(audience) for audience in self.tallied.values()]
         return changed + self.lines
 
 
@@ -45,29 +63,36 @@ class World:
         self.faults = Faults()
         self.outbox: deque[dict[str, Any]] = deque(maxlen=10_000)
         self.current = Change()
+        self.is_closed = False
         self.sender = WebhookSender(config, self.clock, self.switches)
         self._store = Store(config.state_file)
-        self.accounts, self.audiences, self.clock.offset_seconds = self._store.read()
-        self._next_web_id = 1 + max(
-            (one.web_id for each in self.audiences.values() for one in each.members()), default=400_750_000
-        )
+        self._take(self._store.read())
         self._settle_defaults()
         self._store.rewrite(self.all_lines())
+
+    def _take(self, state: State) -> None:
+        self.accounts, self.audiences = state.accounts, state.audiences
+        self.clock.offset_seconds = state.offset_seconds
+        self.connections, self.batches = state.connections, state.batches
+        self.batch_webhooks = state.batch_webhooks
+        self._next_web_id = 1 + max(
+            (one.web_id for each in self.audiences.values() for one in each.members()), default=FIRST_WEB_ID
+        )
 
     def _settle_defaults(self) -> None:
         config = self.config
         if config.api_key not in self.accounts:
             self.accounts[config.api_key] = Account(config.api_key)
         if config.list_id not in self.audiences:
-            self.audiences[config.list_id] = Audience(
-                config.list_id,
-                config.list_name,
-                config.api_key,
-                web_id=len(self.audiences) + 1,
-                created_at=self.clock.now(),
-                is_double_optin=config.is_double_optin,
-            )
+            audience = self.make_audience(config.list_id, config.list_name, config.api_key)
+            audience.is_double_optin = config.is_double_optin
         self.audiences[config.list_id].api_key = config.api_key
+
+    def make_audience(self, list_id: str, name: str, api_key: str) -> Audience:
+        number = 1 + max((one.web_id for one in self.audiences.values()), default=0)
+        audience = Audience(list_id, name, api_key, web_id=number, created_at=self.clock.now())
+        self.audiences[list_id] = audience
+        return audience
 
     @contextmanager
     def change(self) -> Iterator[Change]:
@@ -77,11 +102,12 @@ class World:
             try:
                 yield change
             finally:
-                self._store.write(change.all_lines())
-                if self._store.is_due_for_rewrite(
-                    sum(len(one.by_contact) for one in self.audiences.values())
-                ):
-                    self._store.rewrite(self.all_lines())
+                if self._store.is_wanted:
+                    self._store.write(change.all_lines())
+                    if self._store.is_due_for_rewrite(
+                        sum(len(one.by_contact) for one in self.audiences.values())
+                    ):
+                        self._store.rewrite(self.all_lines())
                 for happening in change.happenings:
                     self.sender.post(happening)
 
@@ -90,6 +116,9 @@ class World:
         if audience is None or (api_key is not None and audience.api_key != api_key):
             raise not_found()
         return audience
+
+    def list_audiences(self, api_key: str) -> list[Audience]:
+        return [one for one in self.audiences.values() if one.api_key == api_key]
 
     def next_web_id(self) -> int:
         self._next_web_id += 1
@@ -104,9 +133,13 @@ class World:
         self.current.members.pop(member.contact_id, None)
         self.current.lines.append(["dropped", audience.list_id, member.contact_id])
 
+    def save_story(self, audience: Audience, member: Member) -> None:
+        audience.version += 1
+        self.current.lines.append(story_line(audience, member.contact_id))
+
     def save_audience(self, audience: Audience) -> None:
         audience.version += 1
-        audience.shown_fields = None
+        audience.shown_fields = audience.texts = audience.stale_stats = None
         self.current.audiences[audience.list_id] = audience
 
     def save_forgotten(self, audience: Audience, email_hash: str, *, is_forgotten: bool) -> None:
@@ -123,20 +156,39 @@ class World:
     def save_clock(self) -> None:
         self.current.lines.append(["clock", "", self.clock.offset_seconds])
 
+    def save_extras(self, *kinds: str) -> None:
+        """Write down batches, batch webhooks or OAuth connections; each kind whole."""
+        self.current.lines += extra_lines(self.state(), kinds)
+
+    def tally(self, audience: Audience, name: str, count: int = 1) -> None:
+        """Count for the list's daily activity."""
+        audience.tally(iso(self.clock.now() or 1)[:10], name, count)
+        while len(audience.days) > KEPT_DAYS:
+            del audience.days[min(audience.days)]
+        self.current.tallied[audience.list_id] = audience
+
     def say(self, happening: Happening | None) -> None:
         if happening is not None:
             self.current.happenings.append(happening)
 
     def mail(self, audience: Audience, member: Member, kind: str) -> None:
-        """A message Mailchimp would have sent to the contact."""
-        at = self.clock.now()
-        self.outbox.append({"kind": kind, "email": member.email, "list_id": audience.list_id, "at": at})
+        """A message Mailchimp would have sent to the contact, with the link in it."""
+        at, link = self.clock.now(), f"/confirm/{audience.list_id}/{member.contact_id}"
+        told = {"kind": kind, "email": member.email, "list_id": audience.list_id, "at": at, "link": link}
+        self.outbox.append(told)
 
     def reset(self) -> None:
         """As at the first start: the default account and audience, nobody in it, no history."""
+        self.restore([])
+
+    def restore(self, lines: list[list[Any]]) -> None:
+        """As `all_lines` of a snapshot had it; without lines as at the first start."""
+        state = State()
+        for line in lines:
+            state.take(*line)
         with self.lock:
-            self.accounts, self.audiences = {}, {}
-            self.clock.reset()
+            self._take(state)
+            self.clock.frozen_at = None
             self.journal.clear()
             self.faults.clear()
             self.outbox.clear()
@@ -144,15 +196,20 @@ class World:
             self._store.rewrite(self.all_lines())
 
     def close(self) -> None:
+        self.is_closed = True
         self.sender.close()
         with self.lock:
             self._store.close()
 
+    def state(self) -> State:
+        return State(
+            self.accounts,
+            self.audiences,
+            self.clock.offset_seconds,
+            self.connections,
+            self.batches,
+            self.batch_webhooks,
+        )
+
     def all_lines(self) -> Iterator[list[Any]]:
-        yield ["clock", "", self.clock.offset_seconds]
-        for account in self.accounts.values():
-            yield account_line(account)
-        for audience in self.audiences.values():
-            yield audience_line(audience)
-            for member in audience.members():
-                yield member_line(audience.list_id, member)
+        return state_lines(self.state())

@@ -11,7 +11,7 @@ from werkzeug.test import Client, TestResponse
 from integrations.mailchimp.simulator.app import make_app
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.server import RunningSimulator
-from integrations.mailchimp.simulator.state import md5_of
+from integrations.mailchimp.simulator.member import md5_of
 from integrations.mailchimp.simulator.world import World
 
 NEW_YEAR = 1_767_225_600  # 2026-01-01T00:00:00+00:00

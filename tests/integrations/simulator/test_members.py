@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations.mailchimp.simulator.state import md5_of
+from integrations.mailchimp.simulator.member import md5_of
 
 ADA, GRACE = "ada@lovelace.example", "grace@hopper.example"
 COMPLIANCE = (

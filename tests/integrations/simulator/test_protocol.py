@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from integrations.mailchimp.simulator.state import md5_of
+from integrations.mailchimp.simulator.member import md5_of
 
 ADA = "ada@lovelace.example"
 

@@ -1,47 +1,42 @@
-"""The routes under /3.0 for tags: a member's own, and the search through all of them."""
+"""Tags: a member's own, and the search through those of an audience."""
 
 from typing import Any
 
 from flask import Blueprint, Response, request
 
-from integrations.mailchimp.simulator.api import (
+from integrations.mailchimp.simulator.api.answers import (
+    LIST,
     MEMBER,
+    ROOT,
     answer,
+    answer_page,
     audience_of,
     member_of,
     nothing,
     read_body,
-    shapes,
     world,
 )
-from integrations.mailchimp.simulator.listing import read_count
-from integrations.mailchimp.simulator.members import change_tags
+from integrations.mailchimp.simulator.clock import iso
 from integrations.mailchimp.simulator.refusals import not_validated
-from integrations.mailchimp.simulator.state import iso
+from integrations.mailchimp.simulator.tagging import change_tags, shown_tags
 
-labels = Blueprint("labels", __name__, url_prefix="/3.0")
+routes = Blueprint("tags", __name__, url_prefix=ROOT)
 
 
-@labels.get(MEMBER + "/tags")
+@routes.get(MEMBER + "/tags")
 def get_tags(list_id: str, key: str) -> Response:
     audience = audience_of(list_id)
-    count, offset = read_count(request.args)
     with world().lock:
         member = member_of(audience, key)
         tags = [
-            {"id": tag_id, "name": audience.tag_names[tag_id], "date_added": iso(added_at)}
-            for tag_id, added_at in member.tags.items()
+            {"id": tag_id, "name": audience.tags[tag_id].name, "date_added": iso(added_at)}
+            for tag_id, added_at in shown_tags(audience, member)
         ]
-    own = f"/lists/{list_id}/members/{member.hash}"
-    body = {
-        "tags": tags[offset : offset + count],
-        "total_items": len(tags),
-        "_links": [shapes().link("self", own + "/tags")],
-    }
-    return answer(body, "Lists/Members/Tags/Collection")
+    own = f"/lists/{list_id}/members/{member.hash}/tags"
+    return answer_page("tags", tags, own, "Lists/Members/Tags/Collection")
 
 
-@labels.post(MEMBER + "/tags")
+@routes.post(MEMBER + "/tags")
 def post_tags(list_id: str, key: str) -> Response:
     audience = audience_of(list_id)
     member = member_of(audience, key)
@@ -65,12 +60,14 @@ def _read_tags(body: Any) -> list[tuple[str, bool]]:
     return wanted
 
 
-@labels.get("/lists/<list_id>/tag-search")
+@routes.get(LIST + "/tag-search")
 def search_tags(list_id: str) -> Response:
+    """Tags whose name begins so, without regard to case; without a name all of them."""
     audience, start = audience_of(list_id), request.args.get("name", "").casefold()
-    tags = [
-        {"id": tag_id, "name": name}
-        for tag_id, name in audience.tag_names.items()
-        if name.casefold().startswith(start)
-    ]
+    with world().lock:
+        tags = [
+            {"id": tag.tag_id, "name": tag.name}
+            for tag in audience.tags.values()
+            if tag.options is None and tag.name.casefold().startswith(start)
+        ]
     return answer({"tags": tags, "total_items": len(tags)}, "Lists/TagSearch/Collection")

@@ -1,0 +1,1 @@
+"""The routes under /3.0, by what they are about."""
