@@ -57,7 +57,7 @@ def read_parts(body: bytes, boundary: bytes, max_parts: int) -> tuple[Part, ...]
                 "on_end": reader.close,
             },
         )
-        parser.write(body)
+        parser.write(_with_line_ends(body, boundary))
     except FormParserError as error:
         offset = getattr(error, "offset", -1)
         raise Unreadable(
@@ -68,6 +68,24 @@ def read_parts(body: bytes, boundary: bytes, max_parts: int) -> tuple[Part, ...]
             "the multipart form ends before its closing boundary", _HINT, path=f"byte {len(body)}"
         )
     return tuple(reader.parts)
+
+
+def _with_line_ends(body: bytes, boundary: bytes) -> bytes:
+    """The form with CRLF around its headers, where a relay or an editor left only LF; the values stay as they are."""
+    mark = b"--" + boundary
+    if not body.startswith(mark + b"\n"):
+        return body
+    pieces = (b"\n" + body).split(b"\n" + mark)
+    written = [mark.join((b"", _piece(piece))) for piece in pieces[1:]]
+    return b"\r\n".join(written)
+
+
+def _piece(piece: bytes) -> bytes:
+    """What follows one boundary: its headers with CRLF and the value; after the last boundary nothing but dashes."""
+    if piece.startswith(b"--"):
+        return b"--\r\n"
+    headers, gap, value = piece.removeprefix(b"\n").partition(b"\n\n")
+    return b"\r\n" + headers.replace(b"\n", b"\r\n") + (b"\r\n\r\n" if gap else b"") + value
 
 
 @dataclass(slots=True)
