@@ -1,0 +1,1 @@
+"""Meta Page: what people say on a Facebook Page and in Messenger."""
