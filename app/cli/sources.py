@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.cli.kit import LIMIT, emit, json_option, open_runtime, parse_pairs, print_table
 from app.cli.slugs import complete_source
+from app.cli.source_care import backfill, health, try_command
 from app.core.runtime import Runtime
 from app.sources.configure import (
     DAY_SECONDS,
@@ -30,6 +31,10 @@ LONGEST_GRACE_HOURS = 24 * 365
 @click.group()
 def sources() -> None:
     """Inbound connections: add, list, show, rotate, disable."""
+
+
+for care in (try_command, backfill, health):
+    sources.add_command(care)
 
 
 @sources.command()

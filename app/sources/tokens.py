@@ -177,7 +177,7 @@ def _client(loaded: LoadedSource) -> tuple[OAuthApp, str, str]:
     if not client_id or not client_secret:
         raise InvalidError(
             "The platform's app is not set.",
-            f"muster sources set {loaded.slug} --set client_id=... --set client_secret=...",
+            f"muster sources set {loaded.slug} client_id=... client_secret=...",
         )
     return app, client_id, client_secret
 
