@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.audiences.columns import numbers_column, texts_column, texts_sql
 from app.audiences.views import Trouble
 from integrations.mailchimp.answers import subscriber_hash
 
@@ -65,15 +66,15 @@ class MirrorWrite:
 
 
 # One entry for each status that Mailchimp reports and that was not known; joining by a first push is one of them.
-WRITE = text("""
+WRITE = text(f"""
     WITH given AS MATERIALIZED (
         SELECT contact_id, email, hash, status, CAST(merge_fields AS jsonb) AS merge_fields,
             CASE WHEN tags IS NULL OR tags = '[]' THEN ARRAY[]::text[]
                 ELSE ARRAY(SELECT jsonb_array_elements_text(CAST(tags AS jsonb))) END AS tags,
-            pushed_hash, remote_contact_id, last_changed, CAST(rest AS jsonb) AS rest
-        FROM unnest(CAST(:ids AS bigint[]), CAST(:emails AS text[]), CAST(:hashes AS text[]), CAST(:statuses AS text[]),
-            CAST(:merge_fields AS text[]), CAST(:tags AS text[]), CAST(:pushed AS text[]), CAST(:remote_ids AS text[]),
-            CAST(:changed AS timestamptz[]), CAST(:rests AS text[]))
+            pushed_hash, remote_contact_id, CAST(last_changed AS timestamptz) AS last_changed, CAST(rest AS jsonb) AS rest
+        FROM unnest(CAST(:ids AS bigint[]), {texts_sql("emails")}, {texts_sql("hashes")}, {texts_sql("statuses")},
+            {texts_sql("merge_fields")}, {texts_sql("tags")}, {texts_sql("pushed")}, {texts_sql("remote_ids")},
+            {texts_sql("changed")}, {texts_sql("rests")})
             AS g(contact_id, email, hash, status, merge_fields, tags, pushed_hash, remote_contact_id, last_changed, rest)),
     told AS (
         INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail)
@@ -87,8 +88,8 @@ WRITE = text("""
         theirs_changed, asked_evidence_id)
     SELECT :audience_id, contact_id, email, hash, coalesce(status, ''), merge_fields, tags,
         coalesce(pushed_hash, ''), CASE WHEN pushed_hash IS NOT NULL THEN now() END, remote_contact_id, last_changed,
-        nullif(rest -> 'error', 'null'), coalesce(rest ->> 'sync_state', 'ok'), coalesce(rest -> 'interests', '{}'),
-        coalesce(rest -> 'permissions', '{}'), coalesce(rest -> 'theirs_changed', '{}'),
+        nullif(rest -> 'error', 'null'), coalesce(rest ->> 'sync_state', 'ok'), coalesce(rest -> 'interests', '{{}}'),
+        coalesce(rest -> 'permissions', '{{}}'), coalesce(rest -> 'theirs_changed', '{{}}'),
         CAST(rest ->> 'asked_evidence_id' AS bigint)
     FROM given ORDER BY contact_id
     ON CONFLICT (audience_id, contact_id) DO UPDATE SET
@@ -109,17 +110,17 @@ WRITE = text("""
         theirs_changed = jsonb_strip_nulls(m.theirs_changed || excluded.theirs_changed),
         asked_evidence_id = coalesce(excluded.asked_evidence_id, m.asked_evidence_id),
         updated_at = now()
-""")
+""")  # noqa: S608 - constants only
 # Where the mirror has learnt meanwhile what there is, it stays.
-NOTE = text("""
+NOTE = text(f"""
     INSERT INTO members AS m (audience_id, contact_id, email_address, subscriber_hash)
     SELECT :audience_id, contact_id, email, hash
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:emails AS text[]), CAST(:hashes AS text[])) AS n(contact_id, email, hash)
+    FROM unnest(CAST(:ids AS bigint[]), {texts_sql("emails")}, {texts_sql("hashes")}) AS n(contact_id, email, hash)
     ORDER BY contact_id
     ON CONFLICT (audience_id, contact_id) DO UPDATE SET email_address = excluded.email_address,
         subscriber_hash = excluded.subscriber_hash, status = '', sync_state = 'ok', error = NULL, updated_at = now()
         WHERE m.status IN ('', 'archived')
-""")
+""")  # noqa: S608 - constants only
 
 
 def write_members(session: Session, audience_id: int, writes: Sequence[MirrorWrite]) -> None:
@@ -128,19 +129,21 @@ def write_members(session: Session, audience_id: int, writes: Sequence[MirrorWri
         return
     values = {
         "audience_id": audience_id,
-        "ids": [one.contact_id for one in writes],
-        "emails": [one.email for one in writes],
-        "hashes": [one.member_hash or subscriber_hash(one.email) for one in writes],
-        "statuses": [one.status for one in writes],
-        "merge_fields": [_text(one.merge_fields) for one in writes],
-        "tags": [None if one.tags is None else _text(one.tags) for one in writes],
-        "pushed": [one.pushed_hash for one in writes],
-        "remote_ids": [one.remote_contact_id for one in writes],
-        "changed": [one.last_changed for one in writes],
-        "rests": [None if (rest := one.rest) is None else _text(rest) for one in writes],
-        "keep_status": [one.contact_id for one in writes if one.status is None],
-        "keep_tags": [one.contact_id for one in writes if one.tags is None],
-        "keep_error": [one.contact_id for one in writes if one.keeps_error],
+        "ids": numbers_column([one.contact_id for one in writes]),
+        "emails": texts_column([one.email for one in writes]),
+        "hashes": texts_column([one.member_hash or subscriber_hash(one.email) for one in writes]),
+        "statuses": texts_column([one.status for one in writes]),
+        "merge_fields": texts_column([_text(one.merge_fields) for one in writes]),
+        "tags": texts_column([None if one.tags is None else _text(one.tags) for one in writes]),
+        "pushed": texts_column([one.pushed_hash for one in writes]),
+        "remote_ids": texts_column([one.remote_contact_id for one in writes]),
+        "changed": texts_column(
+            [one.last_changed.isoformat() if one.last_changed else None for one in writes]
+        ),
+        "rests": texts_column([None if (rest := one.rest) is None else _text(rest) for one in writes]),
+        "keep_status": numbers_column([one.contact_id for one in writes if one.status is None]),
+        "keep_tags": numbers_column([one.contact_id for one in writes if one.tags is None]),
+        "keep_error": numbers_column([one.contact_id for one in writes if one.keeps_error]),
     }
     session.execute(WRITE, values)
 
@@ -154,9 +157,9 @@ def note_uncertain(session: Session, audience_id: int, emails: Mapping[int, str]
     if emails:
         values = {
             "audience_id": audience_id,
-            "ids": list(emails),
-            "emails": list(emails.values()),
-            "hashes": [subscriber_hash(email) for email in emails.values()],
+            "ids": numbers_column(emails),
+            "emails": texts_column(emails.values()),
+            "hashes": texts_column([subscriber_hash(email) for email in emails.values()]),
         }
         session.execute(NOTE, values)
 
@@ -169,7 +172,7 @@ def forget_members(session: Session, audience_id: int, contact_ids: Collection[i
                 "DELETE FROM members WHERE audience_id = :audience_id"
                 " AND contact_id = ANY(CAST(:ids AS bigint[]))"
             ),
-            {"audience_id": audience_id, "ids": sorted(contact_ids)},
+            {"audience_id": audience_id, "ids": numbers_column(sorted(contact_ids))},
         )
 
 
@@ -182,5 +185,5 @@ def distrust_members(session: Session, audience_id: int, contact_ids: Collection
                 " merge_fields = '{}', tags = '{}', updated_at = now()"
                 " WHERE audience_id = :audience_id AND contact_id = ANY(CAST(:ids AS bigint[]))"
             ),
-            {"audience_id": audience_id, "ids": sorted(contact_ids)},
+            {"audience_id": audience_id, "ids": numbers_column(sorted(contact_ids))},
         )

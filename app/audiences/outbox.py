@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from app.audiences.columns import numbers_column, texts_column, texts_sql
 from app.audiences.retry import GIVE_UP_SECONDS
 from app.audiences.views import Trouble
 from app.inbox.models import BULK_LANE, LIVE_LANE
@@ -49,18 +50,18 @@ TAKE = text("""
 DROP = text(
     "DELETE FROM changes WHERE audience_id = :audience_id AND contact_id = ANY(CAST(:ids AS bigint[]))"
 )
-LEASE = text("""
+LEASE = text(f"""
     UPDATE changes c
     SET lease_token = :token, leased_until = now() + make_interval(secs => :lease), sent_email = l.email
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:emails AS text[])) AS l(contact_id, email)
+    FROM unnest(CAST(:ids AS bigint[]), {texts_sql("emails")}) AS l(contact_id, email)
     WHERE c.audience_id = :audience_id AND c.contact_id = l.contact_id
-""")
+""")  # noqa: S608 - constants only
 # Locked in order of contact, as everybody does who touches changes.
 SETTLE = text("""
     WITH ended AS MATERIALIZED (
-        SELECT e.id, e.number, e.is_done, (CAST(:tokens AS uuid[]))[e.slot] AS token
-        FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS bigint[]), CAST(:slots AS int[]), CAST(:dones AS bool[]))
-            AS e(id, number, slot, is_done)),
+        SELECT e.id, e.number, e.done = 1 AS is_done, (CAST(:tokens AS uuid[]))[e.slot] AS token
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS bigint[]), CAST(:slots AS int[]), CAST(:dones AS int[]))
+            AS e(id, number, slot, done)),
     held AS MATERIALIZED (
         SELECT c.contact_id, c.number, c.lease_token FROM ended e
         JOIN changes c ON c.audience_id = :audience_id AND c.contact_id = e.id AND c.lease_token = e.token
@@ -133,7 +134,7 @@ def queue_changes(session: Session, contact_ids: Collection[int], lane: int = LI
     """Plan these contacts again for every enabled audience; the number of rows touched."""
     if not contact_ids:
         return 0
-    return _count(session.execute(QUEUE, {"ids": sorted(set(contact_ids)), "lane": lane}))
+    return _count(session.execute(QUEUE, {"ids": numbers_column(sorted(set(contact_ids))), "lane": lane}))
 
 
 def queue_audience(session: Session, audience_id: int, lane: int = BULK_LANE) -> int:
@@ -143,7 +144,7 @@ def queue_audience(session: Session, audience_id: int, lane: int = BULK_LANE) ->
 
 def touch_changes(session: Session, audience_id: int, contact_ids: Collection[int]) -> None:
     """Plan these contacts again for one audience, at once."""
-    session.execute(QUEUE_SOME, {"audience_id": audience_id, "ids": sorted(set(contact_ids))})
+    session.execute(QUEUE_SOME, {"audience_id": audience_id, "ids": numbers_column(sorted(set(contact_ids)))})
 
 
 def take_changes(
@@ -160,7 +161,7 @@ def take_changes(
 def drop_changes(session: Session, audience_id: int, contact_ids: Collection[int]) -> None:
     """Nothing is left to do for these, which this transaction has taken."""
     if contact_ids:
-        session.execute(DROP, {"audience_id": audience_id, "ids": list(contact_ids)})
+        session.execute(DROP, {"audience_id": audience_id, "ids": numbers_column(contact_ids)})
 
 
 def lease_changes(
@@ -171,8 +172,13 @@ def lease_changes(
     Should the answer be lost and an opt-out come, whoever takes the change next knows that there may be somebody.
     """
     token = uuid.uuid4()
-    values = {"audience_id": audience_id, "ids": list(emails), "emails": list(emails.values())}
-    session.execute(LEASE, {**values, "token": token, "lease": lease_seconds})
+    values = {
+        "audience_id": audience_id,
+        "ids": numbers_column(emails),
+        "emails": texts_column(emails.values()),
+    }
+    if emails:
+        session.execute(LEASE, {**values, "token": token, "lease": lease_seconds})
     return token
 
 
@@ -216,10 +222,10 @@ def _settle_done(session: Session, audience_id: int, ends: Sequence[Ended]) -> S
     values = {
         "audience_id": audience_id,
         "tokens": tokens,
-        "ids": [one.contact_id for one in ends],
-        "numbers": [one.number for one in ends],
-        "slots": [slots[one.token] for one in ends],
-        "dones": [one.how == "done" for one in ends],
+        "ids": numbers_column([one.contact_id for one in ends]),
+        "numbers": numbers_column([one.number for one in ends]),
+        "slots": numbers_column([slots[one.token] for one in ends]),
+        "dones": numbers_column([int(one.how == "done") for one in ends]),
     }
     return session.execute(SETTLE, values).all()
 
@@ -243,7 +249,11 @@ def _release(session: Session, audience_id: int, ends: Sequence[Ended]) -> None:
     """Due at once. Where an answer said what there is, no member is uncertain any more."""
     if ends:
         known = [one.contact_id for one in ends if one.how in {"done", "again"}]
-        values = {"audience_id": audience_id, "ids": [one.contact_id for one in ends], "known": known}
+        values = {
+            "audience_id": audience_id,
+            "ids": numbers_column([one.contact_id for one in ends]),
+            "known": numbers_column(known),
+        }
         session.execute(RELEASE, values)
 
 
