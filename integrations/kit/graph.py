@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from integrations.kit.contract import Client, EnrichError, Health, SourceConfig
-from integrations.kit.meta_envelope import identifier, objects
+from integrations.kit.values import identifier, objects_in
 
 GRAPH_HOST = "graph.facebook.com"
 GRAPH_VERSION = "v25.0"
@@ -94,7 +94,7 @@ def check_subscription(
         return Health(
             "dead", "the id is not there, or the token may not see it", "Check the id and the token."
         )
-    return _judge_apps(objects(answer.get("data") if isinstance(answer, dict) else None), wanted)
+    return _judge_apps(objects_in(answer.get("data") if isinstance(answer, dict) else None), wanted)
 
 
 def _judge_apps(apps: list[dict[str, Any]], wanted: Collection[str]) -> Health:

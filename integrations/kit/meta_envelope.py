@@ -12,6 +12,7 @@ from typing import Any, Literal
 from integrations.kit.contract import Unreadable
 from integrations.kit.strict_json import load_json
 from integrations.kit.times import find_time
+from integrations.kit.values import identifier, text_of
 
 TEST = "a test of the app dashboard"
 _LONGEST_FIELD = 40
@@ -75,34 +76,6 @@ def find_messaging(entry: dict[str, Any]) -> list[dict[str, Any]]:
     if "sender" in entry:
         found.append(entry)
     return [item for item in found if isinstance(item, dict) and "sender" in item]
-
-
-def identifier(value: Any) -> str:
-    """An id as text: Meta writes ids as numbers in some places and as text in others."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return ""
-    return str(value).strip()[:200]
-
-
-def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; none where it is no list."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def child(value: Any, name: str) -> dict[str, Any]:
-    """The object under a name; empty where there is none."""
-    found = value.get(name) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def text_of(value: Any) -> str:
-    """Text that is text; "" for everything else."""
-    return value if isinstance(value, str) else ""
-
-
-def compact(**values: Any) -> dict[str, Any]:
-    """The values that say something, by name."""
-    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
 def _entries(value: dict[str, Any]) -> list[dict[str, Any]]:

@@ -12,18 +12,9 @@ from typing import Any, Literal
 from integrations.kit.contract import Event, Ignored, Message, Setting, SourceConfig
 from integrations.kit.gather import bounded_name
 from integrations.kit.messages import private_text
-from integrations.kit.meta_envelope import (
-    TEST,
-    Part,
-    child,
-    compact,
-    find_entries,
-    find_messaging,
-    identifier,
-    objects,
-    text_of,
-)
+from integrations.kit.meta_envelope import TEST, Part, find_entries, find_messaging
 from integrations.kit.times import find_time
+from integrations.kit.values import filled, identifier, object_at, objects_in, text_of
 
 READS_STANDBY = Setting(
     "reads_standby",
@@ -98,7 +89,7 @@ def _blanked(name: str, found: Any) -> Any:
         return None
     kept: dict[str, Any] = {key: found[key] for key in _KEPT.get(name, ()) if key in found}
     if isinstance(found.get("attachments"), list):
-        kept["attachments"] = [{"type": each.get("type")} for each in objects(found["attachments"])]
+        kept["attachments"] = [{"type": each.get("type")} for each in objects_in(found["attachments"])]
     if isinstance(found.get("referral"), dict):
         kept["referral"] = {key: found["referral"][key] for key in _REFERRAL if key in found["referral"]}
     if isinstance(kept.get("reply_to"), dict):
@@ -112,15 +103,15 @@ class _Said:
     def __init__(self, part: Part, item: Mapping[str, Any], name: str, config: SourceConfig) -> None:
         self.config, self.part, self.item = config, part, item
         self.content: dict[str, Any] = item[name]
-        self.sender = identifier(child(item, "sender").get("id"))
-        self.account = identifier(child(item, "recipient").get("id")) or part.account
+        self.sender = identifier(object_at(item, "sender").get("id"))
+        self.account = identifier(object_at(item, "recipient").get("id")) or part.account
         self.mid = identifier(self.content.get("mid"))
         self.at: datetime | None = find_time(item.get("timestamp")) or part.sent_at
 
     def event(self, key: str, kind: str, message: Message, **more: Any) -> Event:
         is_deleted = message.change == "deleted"
-        author = {} if is_deleted else compact(**{"from": compact(id=self.sender)})
-        content = {"type": kind, "change": message.change, **author, **compact(**more)}
+        author = {} if is_deleted else filled({"id": self.sender})
+        content = filled({"type": kind, "change": message.change, "from": author, **more})
         return Event(key, kind, content, self.at, self.account, message=message)
 
     def message(
@@ -143,8 +134,8 @@ def _message(said: _Said) -> Event:
         return said.event(
             f"{said.mid}:deleted", "message.deleted", said.message("direct_message", change="deleted")
         )
-    attachments = [text_of(each.get("type"))[:40] for each in objects(content.get("attachments"))]
-    found = child(content, "referral")
+    attachments = [text_of(each.get("type"))[:40] for each in objects_in(content.get("attachments"))]
+    found = object_at(content, "referral")
     referral = {name: found[name] for name in _REFERRAL if isinstance(found.get(name), str | int)}
     if "story_mention" in attachments:
         return said.event(said.mid, "story_mention", said.message("mention"))

@@ -10,8 +10,8 @@ from typing import Any
 
 from integrations.kit.contract import BackfillPage, Client, EnrichError, SourceConfig
 from integrations.kit.graph import ask_graph, is_object_id
-from integrations.kit.meta_envelope import child, identifier, objects, text_of
 from integrations.kit.strict_json import dump_json
+from integrations.kit.values import identifier, object_at, objects_in, text_of
 from integrations.meta_leads.leads import TOKEN
 
 _FIELDS = "id,created_time,ad_id,form_id"  # no answers: each lead that is new is fetched by itself
@@ -104,13 +104,13 @@ def _ask(
 def _data(answer: Any) -> list[dict[str, Any]]:
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         raise EnrichError("invalid", "the answer is no list", "Check the API version set on the source.")
-    return objects(answer["data"])
+    return objects_in(answer["data"])
 
 
 def _next_place(answer: Any) -> str:
     """Where the next page begins, by cursor: the address in `next` carries the token and is never followed."""
-    paging = child(answer, "paging")
-    return text_of(child(paging, "cursors").get("after")) if "next" in paging else ""
+    paging = object_at(answer, "paging")
+    return text_of(object_at(paging, "cursors").get("after")) if "next" in paging else ""
 
 
 def _as_delivery(leads: list[dict[str, Any]], form: str, page_id: str) -> bytes:

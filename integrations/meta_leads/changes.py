@@ -5,8 +5,9 @@ from typing import Any
 
 from integrations.kit.contract import Event, Ignored, Split
 from integrations.kit.gather import bounded_name, gather
-from integrations.kit.meta_envelope import TEST, Envelope, Part, identifier, read_envelope
+from integrations.kit.meta_envelope import TEST, Envelope, Part, read_envelope
 from integrations.kit.times import find_time
+from integrations.kit.values import identifier
 
 # Ids come as numbers in some of Meta's samples and as text in others.
 _ID_NAMES = ("leadgen_id", "page_id", "form_id", "ad_id", "adgroup_id")

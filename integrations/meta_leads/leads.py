@@ -7,8 +7,8 @@ from typing import Any
 
 from integrations.kit.contract import Client, EnrichError, Event, SourceConfig
 from integrations.kit.graph import ask_graph, is_object_id
-from integrations.kit.meta_envelope import objects
 from integrations.kit.times import find_time
+from integrations.kit.values import objects_in
 
 TOKEN = "page_token"  # noqa: S105 -- the name of a setting
 
@@ -59,7 +59,7 @@ def read_lead(answer: Mapping[str, Any], event: Event) -> dict[str, Any]:
 
 def _field_values(field_data: Any) -> dict[str, list[str]]:
     made: dict[str, list[str]] = {}
-    for each in objects(field_data):
+    for each in objects_in(field_data):
         name, values = each.get("name"), each.get("values")
         if isinstance(name, str) and isinstance(values, list):
             made.setdefault(name, []).extend(str(value) for value in values if isinstance(value, str | int))
@@ -70,6 +70,6 @@ def _disclaimers(responses: Any) -> dict[str, bool]:
     """is_checked is "1" or an empty text (Meta's page on custom disclaimers); anything else was not agreed to."""
     return {
         each["checkbox_key"]: each.get("is_checked") in ("1", True, 1)
-        for each in objects(responses)
+        for each in objects_in(responses)
         if isinstance(each.get("checkbox_key"), str)
     }

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from integrations.kit.contract import Event, Ignored, Message
 from integrations.kit.gather import bounded_name
 from integrations.kit.keys import digest_of
-from integrations.kit.meta_envelope import TEST, Part, child, compact, identifier, text_of
+from integrations.kit.meta_envelope import TEST, Part
 from integrations.kit.times import find_time
+from integrations.kit.values import filled, identifier, object_at, text_of
 
 Kind = Literal["comment", "mention", "review", "post", "reaction"]
 Change = Literal["said", "edited", "deleted"]
@@ -95,7 +96,7 @@ def _event(part: Part, value: dict[str, Any], kind: Kind, change: Change, identi
         rating=_stars(value.get("rating")),
     )
     ids = {name: identifier(value.get(name)) for name in _COPIED}
-    content = {"type": kind, "change": change} | compact(**ids, rating=message.rating)
+    content = filled({"type": kind, "change": change, **ids, "rating": message.rating})
     if change != "deleted" and author:
         content["from"] = author
     name = f"{part.field}.{kind}" if change == "said" else f"{part.field}.{kind}.{change}"
@@ -124,11 +125,11 @@ def _identity(kind: Kind, value: dict[str, Any], author: dict[str, str], account
 
 def _author(value: dict[str, Any]) -> dict[str, str]:
     """Who did it: `from`, or the flat names that mentions, ratings and some items of the feed use."""
-    found = child(value, "from")
+    found = object_at(value, "from")
     pairs = [(found.get("id"), found.get("name"))]
     pairs += [(value.get(f"{who}_id"), value.get(f"{who}_name")) for who in ("sender", "reviewer")]
     known = next(((one, name) for one, name in pairs if identifier(one) or text_of(name)), (None, None))
-    return compact(id=identifier(known[0]), name=text_of(known[1])[:200])
+    return filled({"id": identifier(known[0]), "name": text_of(known[1])[:200]})
 
 
 def _account(part: Part, value: dict[str, Any]) -> str:
@@ -141,7 +142,7 @@ def _text(value: dict[str, Any]) -> str:
 
 
 def _link(value: dict[str, Any]) -> str:
-    found = text_of(value.get("permalink_url")) or text_of(child(value, "post").get("permalink_url"))
+    found = text_of(value.get("permalink_url")) or text_of(object_at(value, "post").get("permalink_url"))
     return found[:1000] if found.startswith("https://") else ""
 
 

@@ -1,0 +1,1 @@
+"""Instagram: comments, mentions, messages and story mentions of a professional account."""
