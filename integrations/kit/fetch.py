@@ -41,6 +41,7 @@ _STATUS_OUTCOMES = {
     408: ("waiting_enrich", "The platform was slow."),
     410: ("gone", "The object was deleted."),
     425: ("waiting_enrich", "The platform asked to try later."),
+    426: ("blocked_credentials", "The API version was retired; set a newer one on the source."),
     429: ("waiting_enrich", "The platform's rate limit was reached."),
 }
 _CREDENTIAL_HINT = "Make a new token and set it on the source."

@@ -9,6 +9,7 @@ import pytest
 
 from integrations.kit.contract import RawRequest, SourceConfig, Split, Unreadable
 from integrations.kit.registry import get_source
+from integrations.kit.runner import ScriptedClient
 from mappings.language.compile import compile_mapping
 from mappings.language.document import load_document
 from mappings.language.event import EventInfo
@@ -18,6 +19,11 @@ from mappings.language.presets import find_preset
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 # sample -> (kinds of events, names of ignored parts); text instead: the beginning of the reason it is unreadable.
 SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
+    "linkedin/fetch-form-questions-1.json": ([], ["unnamed"]),  # answers of the API, read by enrich below
+    "linkedin/fetch-leadFormResponse-1.json": ([], ["unnamed"]),
+    "linkedin/fetch-leadFormResponse-2.json": ([], ["unnamed"]),
+    "linkedin/lead-created-1.json": (["LEAD_ACTION.CREATED"], []),
+    "linkedin/lead-deleted-1.json": (["LEAD_ACTION.DELETED"], []),
     "x/aaa-follow_events-template.txt": "not JSON",  # holes in it; filled below
     "x/aaa-tweet_create-longform-truncated-1.txt": "not JSON",  # the same
     "x/autohook-signed-2.json": ([], ["test_number"]),
@@ -31,7 +37,7 @@ SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
     "x/xaa-profile-update-bio-1.json": (["profile.update.bio"], []),
     "x/xaa-unfollow-1.json": (["follow.unfollow"], []),
 }
-FOLDERS = {"x": "x"}  # of samples -> integration
+FOLDERS = {"linkedin": "linkedin", "x": "x"}  # of samples -> integration
 NOT_BODIES: frozenset[str] = frozenset()
 
 
@@ -174,6 +180,62 @@ def test_x_s_own_signature_vector_verifies_and_a_changed_one_does_not(shared: Pa
         return get_source("x").verify(request, config, NOW).is_ok
 
     assert verdict(good, body)
+    assert verdict("sha256=25Cu3iwbbiqBTwQRzcKJZwisjf736V2Q8UaTlkfLSoc=", b"test=1&other_test=2")
     assert not verdict(good, body + b" ")
     assert not verdict("sha256=25Cu3iwbbiqBTwQRzcKJZwisjf736V2Q8UaTlkfLSoc=", body)  # of another body
     assert not verdict(good.replace("sha256=", ""), body)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("number", "fields", "consents"),
+    [
+        (
+            1,
+            {"first_name": "John", "last_name": "Smith", "email": "john.smith@company.com"},
+            [("given", "consent 1")],
+        ),
+        (
+            2,
+            {
+                "first_name": "Ada",
+                "last_name": "Lovelace",
+                "email": "ada@example.com",
+                "phone": "+919800000000",
+                "organisation": "Analytical Engines",
+                "job_title": "Founder",
+            },
+            [],
+        ),
+    ],
+)
+def test_both_shapes_of_linkedin_s_answers_are_read(
+    shared: Path, number: int, fields: dict[str, str], consents: list[tuple[str, str]]
+) -> None:
+    folder = shared / "payloads/linkedin"
+    lead = json.loads((folder / f"fetch-leadFormResponse-{number}.json").read_text("utf-8"))
+    form = json.loads((folder / "fetch-form-questions-1.json").read_text("utf-8"))
+    notice = json.loads((folder / "lead-created-1.json").read_text("utf-8"))
+    lead_id = lead.get("id", "1a2b3c-4")
+    body = json.dumps({**notice, "leadGenFormResponse": f"urn:li:leadGenFormResponse:{lead_id}"}).encode()
+    config = SourceConfig("s", {}, {"access_token": ("token",)})
+    client = ScriptedClient({f"/rest/leadFormResponses/{lead_id}": lead, "/rest/leadForms/1": form})
+    source = get_source("linkedin")
+
+    event = source.enrich(source.split(request_of(body), config).events[0], config, client)
+
+    patch = mapped("linkedin", Split((event,)))[0].patches[0]
+    assert fields | {"origin": "LinkedIn ad"} == patch.fields
+    assert consents == [(each.verdict, each.wording) for each in patch.consents]
+
+
+@pytest.mark.shared
+def test_linkedin_s_created_and_deleted_leads_are_one_person_s(shared: Path) -> None:
+    created, deleted = (split_of(shared, f"linkedin/lead-{name}-1.json") for name in ("created", "deleted"))
+
+    assert isinstance(created, Split)
+    assert isinstance(deleted, Split)
+    assert created.events[0].content["urn"] == deleted.events[0].content["urn"]
+    assert (created.events[0].content["form_id"], created.events[0].content["form_version"]) == ("1", "1")
+    assert deleted.events[0].is_erasure
+    assert mapped("linkedin", deleted)[0].patches[0].is_erasure
