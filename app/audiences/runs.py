@@ -249,10 +249,14 @@ def explain(error: BaseException) -> dict[str, str]:
 
 
 def run_counted(
-    sessions: sessionmaker[Session], audience_id: int, kind: str, work: Callable[[], Result]
+    sessions: sessionmaker[Session],
+    audience_id: int,
+    kind: str,
+    work: Callable[[], Result],
+    actor: str = "muster",
 ) -> Result:
-    """Do `work` under a run row (kind push or pull); a failure is noted there and raised on."""
-    watch = RunWatch(sessions, audience_id, kind)
+    """Do `work` under a run row; a failure is noted there and raised on."""
+    watch = RunWatch(sessions, audience_id, kind, actor=actor)
     watch.open()
     with watched(watch):
         result = work()

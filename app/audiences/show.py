@@ -1,12 +1,16 @@
 """What people see of an audience: members by status, what waits, who cannot be synced and why."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.audiences.hooks import hook_state
+from app.audiences.guard import leave_limit
+from app.audiences.hooks import find_last_delivery, hook_state
 from app.audiences.models import Audience, Destination
+from app.audiences.run_views import RunView, list_runs
+from app.audiences.valve import REACHABLE_THERE
 
 STATUSES = text(
     "SELECT status, count(*) FROM members WHERE audience_id = :id AND status <> '' GROUP BY status ORDER BY status"
@@ -46,24 +50,25 @@ def summarise_audience(session: Session, audience: Audience, destination: Destin
 
 
 def audience_state(audience: Audience, destination: Destination) -> str:
-    """ready, off, paused (with the reason), or waiting (Mailchimp is down)."""
+    """ready, off, paused (with the reason), or waiting (for approval, or because Mailchimp is down)."""
     if not audience.is_enabled:
         return "off"
     if destination.paused_at is not None:
         return f"paused: {destination.paused_reason}"
-    return (
-        "ready"
-        if (destination.breaker or {}).get("state", "closed") == "closed"
-        else "waiting: Mailchimp is down"
-    )
+    if audience.paused_at is not None:
+        return f"paused: {audience.paused_reason}"
+    if audience.approved_at is None:
+        return "waiting: for approval of its first sync"
+    is_up = (destination.breaker or {}).get("state", "closed") == "closed"
+    return "ready" if is_up else "waiting: Mailchimp is down"
 
 
 def describe_audience(session: Session, audience_id: int) -> dict[str, Any]:
     """Everything about one audience; people by contact id only."""
     audience = session.get_one(Audience, audience_id)
     destination = session.get_one(Destination, audience.destination_id)
-    hook = hook_state(audience)
     waiting = session.execute(WAITING, {"id": audience.id}).one()
+    members = {row[0]: row[1] for row in session.execute(STATUSES, {"id": audience.id})}
     return {
         "slug": audience.slug,
         "label": audience.label,
@@ -77,10 +82,44 @@ def describe_audience(session: Session, audience_id: int) -> dict[str, Any]:
         "is_double_opt_in": audience.is_double_opt_in,
         "on_leave": audience.on_leave,
         "form_url": str((audience.remote_schema or {}).get("subscribe_url") or ""),
-        "webhook": {"state": hook.state, "url": hook.url, "source": hook.source},
+        "approved_at": audience.approved_at,
+        "paused": _pause(audience),
+        "guard": _guard(audience, members),
+        "webhook": _webhook(session, audience),
         "pulled_until": audience.pulled_until,
-        "members": {row[0]: row[1] for row in session.execute(STATUSES, {"id": audience.id})},
+        "reconciled_at": audience.reconciled_at,
+        "runs": [_run_line(run) for run in list_runs(session, audience.id, 5)],
+        "members": members,
         "changes": {"waiting": waiting.waiting, "retrying": waiting.retrying, "parked": waiting.parked},
         "cannot_sync": [dict(row) for row in session.execute(CANNOT, {"id": audience.id}).mappings()],
         "last_errors": [dict(row) for row in session.execute(ERRORS, {"id": audience.id}).mappings()],
     }
+
+
+def _pause(audience: Audience) -> dict[str, Any]:
+    if audience.paused_at is None:
+        return {}
+    return {"code": audience.paused_code, "reason": audience.paused_reason, "since": audience.paused_at}
+
+
+def _guard(audience: Audience, members: Mapping[str, int]) -> dict[str, Any]:
+    """How many may leave within a day unasked."""
+    member_count = sum(members.get(status, 0) for status in REACHABLE_THERE)
+    return {"share": audience.guard_share, "limit": leave_limit(member_count, audience.guard_share)}
+
+
+def _webhook(session: Session, audience: Audience) -> dict[str, Any]:
+    hook = hook_state(audience)
+    return {
+        "state": hook.state,
+        "url": hook.url,
+        "source": hook.source,
+        "checked_at": hook.checked_at,
+        "last_delivery_at": find_last_delivery(session, hook),
+        "trouble": hook.trouble,
+        "repaired": hook.repaired,
+    }
+
+
+def _run_line(run: RunView) -> dict[str, Any]:
+    return {"run": run.run_id, "kind": run.kind, "state": run.state, "started_at": run.started_at}

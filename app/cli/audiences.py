@@ -1,10 +1,9 @@
-"""`muster audiences` and `muster sync`: Mailchimp audiences, and pushing and pulling them now."""
+"""`muster audiences`: Mailchimp audiences, added, shown, and their webhooks repaired."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import click
@@ -19,29 +18,18 @@ from app.audiences.configure import (
     get_audience_row,
     list_audiences,
 )
-from app.audiences.connect import Connections
-from app.audiences.hooks import ensure_webhook
-from app.audiences.models import Audience, Destination
-from app.audiences.outbox import queue_audience
-from app.audiences.pull import pull_audience
-from app.audiences.push import push_audience
-from app.audiences.run_views import list_runs
-from app.audiences.runs import run_counted
+from app.audiences.hooks import HookState, ensure_webhook, repair_webhook
+from app.audiences.models import Destination
 from app.audiences.show import describe_audience, summarise_audience
-from app.cli.kit import LIMIT, emit, json_option, open_runtime, parse_pairs, print_table, shown_status
+from app.audiences.steer import admit_audience
+from app.cli.kit import emit, json_option, open_runtime, parse_pairs, print_table
 from app.cli.slugs import complete_audience
+from app.cli.sync_words import opened_connections
 from app.core.errors import BusyError, InvalidError, NotFoundError
 from app.core.runtime import Runtime
-from integrations.mailchimp.problems import MailchimpProblem
 
-
-@contextmanager
-def _connections(runtime: Runtime) -> Iterator[Connections]:
-    connections = Connections(runtime.box, runtime.settings.valkey_url)
-    try:
-        yield connections
-    finally:
-        connections.close()
+ACTOR = "command line"
+DOOR_SECONDS = 10.0  # a web server learns of a new key within a second or two; Mailchimp asks it at once
 
 
 @click.group()
@@ -70,9 +58,10 @@ def audiences() -> None:
     "--double-opt-in/--single-opt-in", default=None, help="Without it as the audience is set at Mailchimp."
 )
 @click.option("--on-leave", type=click.Choice(ON_LEAVE), default="archive", show_default=True)
+@click.option("--approve", is_flag=True, help="Begin at once, without looking at a dry run first.")
 @json_option
 def add(slug: str, list_id: str, *, as_json: bool, **options: Any) -> None:
-    """Add the audience LIST_ID under the name SLUG, and queue everybody with consent for it."""
+    """Add the audience LIST_ID under the name SLUG. Its first sync is rehearsed, and waits for `muster sync approve`."""
     runtime = open_runtime()
     wish = AudienceWish(
         slug,
@@ -87,16 +76,19 @@ def add(slug: str, list_id: str, *, as_json: bool, **options: Any) -> None:
     )
     with runtime.transaction() as session:
         destination = _destination(session, runtime, options["destination"])
-    with _connections(runtime) as connections:
+    with opened_connections(runtime) as connections:
         audience = connect_audience(runtime.sessions, connections, destination, wish)
         ensure_webhook(runtime.sessions, runtime.settings, runtime.box, connections)
     with runtime.transaction() as session:
+        if options["approve"]:
+            admit_audience(session, audience.id, ACTOR)
         found = describe_audience(session, audience.id)
-    emit(
-        found,
-        as_json=as_json,
-        text=f"Added {slug}: {found['label']}. `muster sync push {slug}` fills it now.",
+    step = (
+        f"`muster sync push {slug}` fills it now."
+        if options["approve"]
+        else f"Nothing is sent yet: `muster sync dry-run {slug}`, then `muster sync approve {slug}`."
     )
+    emit(found, as_json=as_json, text=f"Added {slug}: {found['label']}. {step}")
 
 
 def _rule(text: str) -> Mapping[str, Any]:
@@ -166,132 +158,38 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-Work = Callable[[Runtime, Connections, int], Any]
-
-
-@click.group(invoke_without_command=True)
+@audiences.command("repair-webhook")
+@click.argument("slug", shell_complete=complete_audience)
+@click.option(
+    "--rotate", is_flag=True, help="Under a new address and secret; the old ones stay valid for a day."
+)
 @json_option
-@click.pass_context
-def sync(context: click.Context, *, as_json: bool) -> None:
-    """Push to and pull from audiences now; workers do both by themselves. Without a word: push, then pull, all."""
-    if context.invoked_subcommand is not None:
-        if as_json:  # `sync --json push` is `sync push --json`
-            context.default_map = {name: {"as_json": True} for name in sync.commands}
-        return
+def repair_webhook_command(slug: str, *, rotate: bool, as_json: bool) -> None:
+    """Look at the webhook of SLUG at Mailchimp now, and mend what is wrong with it."""
     runtime = open_runtime()
-    results = {
-        "push": _run(runtime, "push", None, _push_all, is_quiet=as_json),
-        "pull": _run(runtime, "pull", None, _pull_changed, is_quiet=as_json),
-    }
-    emit(results, as_json=as_json, text=lambda: _say_both(results))
-    _refuse_blocked([*results["push"], *results["pull"]])
-
-
-def _chosen(session: Session, slug: str | None) -> list[Audience]:
-    if slug:
-        return [get_audience_row(session, slug)]
-    return [audience for audience, _ in list_audiences(session) if audience.is_enabled]
-
-
-def _run(
-    runtime: Runtime, kind: str, slug: str | None, work: Work, *, is_quiet: bool
-) -> list[dict[str, Any]]:
-    """Do `work` for one audience or all; a row of counts each."""
     with runtime.transaction() as session:
-        chosen = _chosen(session, slug)
-    results = []
-    with _connections(runtime) as connections:
-        for audience in chosen:
-            doing = partial(work, runtime, connections, audience.id)
-            try:
-                with shown_status(f"{kind} {audience.slug} ...", is_quiet=is_quiet):
-                    counts = run_counted(runtime.sessions, audience.id, kind, doing)
-            except MailchimpProblem as problem:
-                raise BusyError(f"{audience.slug}: {problem}", problem.sentence) from problem
-            results.append({"audience": audience.slug, **counts.as_dict()})
-    return results
-
-
-def _refuse_blocked(results: Iterable[Mapping[str, Any]]) -> None:
-    if any(one["is_blocked"] for one in results):
+        audience_id = get_audience_row(session, slug).id
+    state = _repair(runtime, audience_id, rotates=rotate)
+    emit(asdict(state), as_json=as_json, text=f"{slug}: webhook {_hook_words(state)}")
+    if state.trouble:
         raise BusyError(
-            "Mailchimp is not being called for now.",
-            "`muster audiences list` says why; Muster tries again by itself.",
+            f"The webhook of {slug} could not be repaired: {state.trouble}",
+            "See that the public URL reaches this Muster; Muster tries again by itself.",
         )
 
 
-def _say(kind: str, results: Iterable[Mapping[str, Any]]) -> None:
-    for counts in results:
-        parts = [
-            f"{name} {count}" for name, count in counts.items() if name not in {"audience", "is_blocked"}
-        ]
-        click.echo(f"{kind} {counts['audience']}: {', '.join(parts)}")
+def _repair(runtime: Runtime, audience_id: int, *, rotates: bool) -> HookState:
+    """Until the web server knows the key and answers Mailchimp."""
+    until = time.monotonic() + DOOR_SECONDS
+    parts = (runtime.sessions, runtime.settings, runtime.box)
+    with opened_connections(runtime) as connections:
+        state = repair_webhook(*parts, connections, audience_id, rotates=rotates)
+        while state.trouble and time.monotonic() < until:
+            time.sleep(1.0)
+            state = repair_webhook(*parts, connections, audience_id)
+    return state
 
 
-def _say_both(results: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
-    for kind, found in results.items():
-        _say(kind, found)
-
-
-def _push_waiting(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
-    return push_audience(runtime.sessions, connections, audience_id)
-
-
-def _push_all(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
-    with runtime.transaction() as session:
-        queue_audience(session, audience_id)
-    return _push_waiting(runtime, connections, audience_id)
-
-
-def _pull_changed(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
-    return pull_audience(runtime.sessions, connections, audience_id)
-
-
-def _pull_all(runtime: Runtime, connections: Connections, audience_id: int) -> Any:
-    return pull_audience(runtime.sessions, connections, audience_id, is_full=True)
-
-
-def _run_one(kind: str, slug: str | None, work: Work, *, as_json: bool) -> None:
-    results = _run(open_runtime(), kind, slug, work, is_quiet=as_json)
-    emit(results, as_json=as_json, text=lambda: _say(kind, results))
-    _refuse_blocked(results)
-
-
-@sync.command()
-@click.argument("audience", required=False, shell_complete=complete_audience)
-@click.option(
-    "--changed",
-    is_flag=True,
-    help="Only what waits; without it everybody is compared (nothing changed = no call).",
-)
-@json_option
-def push(audience: str | None, *, changed: bool, as_json: bool) -> None:
-    """Bring AUDIENCE (or all) to what the customer database says."""
-    _run_one("push", audience, _push_waiting if changed else _push_all, as_json=as_json)
-
-
-@sync.command()
-@click.argument("audience", required=False, shell_complete=complete_audience)
-@click.option("--full", is_flag=True, help="Read everybody, not only who changed since the last pull.")
-@json_option
-def pull(audience: str | None, *, full: bool, as_json: bool) -> None:
-    """Read from AUDIENCE (or all) what Mailchimp knows: statuses, opt-outs, tags."""
-    _run_one("pull", audience, _pull_all if full else _pull_changed, as_json=as_json)
-
-
-@sync.command()
-@click.argument("audience", required=False, shell_complete=complete_audience)
-@click.option("--limit", type=LIMIT, default=20, show_default=True)
-@json_option
-def runs(audience: str | None, *, limit: int, as_json: bool) -> None:
-    """The latest runs."""
-    runtime = open_runtime()
-    with runtime.transaction() as session:
-        audience_id = get_audience_row(session, audience).id if audience else None
-        rows = [asdict(run) for run in list_runs(session, audience_id, limit)]
-    columns = ("run_id", "audience", "kind", "state", "counts", "started_at")
-    emit(
-        rows,
-        as_json=as_json,
-        text=lambda: print_table(columns, ([row[name] for name in columns] for row in rows)),
-    )
+def _hook_words(state: HookState) -> str:
+    words = {"unreachable": "not possible: Mailchimp cannot reach MUSTER_PUBLIC_URL; pulls bring the news."}
+    return words.get(state.state, f"{state.state}. Last mended: {state.repaired or 'nothing was wrong'}.")

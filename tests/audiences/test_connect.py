@@ -26,8 +26,10 @@ from app.audiences.connect import Connections, binding
 from app.audiences.gate import get_destination_of, list_audiences_to_pull, list_due_audiences
 from app.audiences.hooks import ensure_webhook
 from app.audiences.models import Audience, Destination
-from app.cli import audiences as commands
-from app.cli.audiences import audiences, sync
+from app.cli import audiences as audience_commands
+from app.cli import sync as sync_commands
+from app.cli.audiences import audiences
+from app.cli.sync import sync
 from app.core.config import Settings
 from app.core.db import transaction
 from app.core.errors import BusyError, ConfigError, ConflictError, InvalidError, NotFoundError
@@ -247,7 +249,8 @@ def test_a_webhook_whose_secret_was_never_heard_is_made_anew(
 @pytest.fixture
 def run(office: Any, sim_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     runtime = Runtime(sim_settings)
-    monkeypatch.setattr(commands, "open_runtime", lambda: runtime)
+    for commands in (audience_commands, sync_commands):
+        monkeypatch.setattr(commands, "open_runtime", lambda: runtime)
 
     def run(group: Any, *arguments: str) -> Any:
         result = CliRunner().invoke(group, list(arguments), catch_exceptions=False, standalone_mode=False)
