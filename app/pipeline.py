@@ -7,6 +7,7 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.audiences.hints import leave_to_pull
 from app.audiences.models import Audience
 from app.audiences.outbox import queue_changes
 from app.audiences.webhook import mirror_event
@@ -114,7 +115,7 @@ def apply_events(runtime: Runtime, held: Sequence[ClaimedEvent] = (), limit: int
 
 def _apply(runtime: Runtime, applied: Applied, batch: Sequence[ClaimedEvent]) -> None:
     with runtime.transaction() as session:
-        mapped = map_events(session, batch)
+        mapped = leave_to_pull(session, map_events(session, batch))
         settled, changed = record_mapped(session, runtime, mapped)
         keep_messages(session, list(said_in(mapped, settled)))
         if changed:

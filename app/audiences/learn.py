@@ -39,17 +39,26 @@ class OptIn:
 
 
 SUMMARIES = {
-    "withdrawn": "Consent withdrawn: Mailchimp says {method}.",
-    "given": "Consent given again: signed up at Mailchimp.",
+    "mailchimp_optin": "Consent given again: signed up at Mailchimp.",
+    "mailchimp_confirm": "Consent confirmed: answered the mail that Mailchimp sent.",
 }
-WORDINGS = {"withdrawn": "", "given": "Mailchimp's own sign-up form"}
-# Somebody whose consent is withdrawn already needs no second line, nor does the same statement read twice.
+WITHDRAWN = "Consent withdrawn: Mailchimp says {method}."
+WORDINGS = {
+    "mailchimp_optin": "Mailchimp's own sign-up form",
+    "mailchimp_confirm": "Mailchimp's mail that asks to confirm",
+}
+# Somebody whose consent is withdrawn already needs no second line, nor does the same statement read twice. A compliance
+# state has no time: where the ledger knows of an opt-out, it speaks of that one.
 KNOWN = text("""
     SELECT contact_id, NULL AS method, NULL AS occurred_at FROM consents
     WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND channel = :channel AND purpose = :purpose AND status = 'withdrawn'
     UNION ALL
     SELECT contact_id, method, occurred_at FROM consent_evidence
     WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND channel = :channel AND purpose = :purpose AND actor = :actor
+    UNION ALL
+    SELECT contact_id, 'compliance', NULL FROM consent_evidence
+    WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND channel = :channel AND purpose IN (:purpose, '*')
+      AND verdict = 'withdrawn'
 """)
 TELL = text("""
     INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail)
@@ -111,14 +120,15 @@ def _news(session: Session, audience: AudienceView, opt_outs: Sequence[OptOut]) 
         one
         for one in ordered
         if (one.contact_id, None, None) not in known
-        and (one.occurred_at is None or (one.contact_id, one.method, one.occurred_at) not in known)
+        and (one.contact_id, one.method, one.occurred_at) not in known
     ]
 
 
 def learn_opt_ins(session: Session, audience: AudienceView, opt_ins: Sequence[OptIn]) -> set[int]:
     """Write what lifts an opt-out: the person's own act, strictly newer than it. The contacts whose consent stands now.
 
-    Call it only for members whom Mailchimp's API itself shows as subscribed while the ledger says withdrawn.
+    Call it only for members whom Mailchimp's API itself shows as subscribed: against an opt-out in the ledger, or after
+    they were asked by `pending`.
     """
     if not opt_ins:
         return set()
@@ -143,7 +153,7 @@ def _tell(session: Session, audience: AudienceView, lines: Sequence[EvidenceRow]
     told = {
         "ids": [line.contact_id for line in lines],
         "methods": [line.method for line in lines],
-        "summaries": [SUMMARIES[line.verdict].format(method=line.method) for line in lines],
+        "summaries": [SUMMARIES.get(line.method, WITHDRAWN).format(method=line.method) for line in lines],
         "channel": audience.channel,
         "purpose": audience.purpose,
     }
@@ -173,7 +183,7 @@ def _line(one: OptOut | OptIn, verdict: str, audience: AudienceView, now: dateti
         address=match_value("email", one.address).value,
         verdict=verdict,
         proof="confirmed",
-        wording=WORDINGS[verdict],
+        wording=WORDINGS.get(one.method, ""),
         method=one.method,
         occurred_at=min(one.occurred_at or now, now),
         received_at=now,

@@ -37,7 +37,7 @@ VERDICTS: Mapping[str, Verdict] = {
 class Outcome:
     """How one operation ended. `opt_out`: the method, when Mailchimp told of an opt-out that we did not ask for.
 
-    `theirs` are merge fields that somebody else changed since the mirror was written, as the answer shows them.
+    `theirs` are merge fields that somebody else filled or changed since the mirror was written, as the answer shows.
     """
 
     contact_id: int
@@ -49,6 +49,8 @@ class Outcome:
     opt_out: str = ""
     state: MemberState | None = None
     theirs: Mapping[str, Any] = field(default_factory=dict)
+    is_first_reading: bool = False  # of a member whom the mirror did not know
+    is_unasked: bool = False  # an `ask` that ended before anything was asked
 
 
 def from_member(
@@ -96,14 +98,16 @@ def from_member(
         opt_out=opt_out,
         state=state,
         theirs=_changed_by_others(operation, fields),
+        is_first_reading=operation.is_new,
     )
 
 
 def _changed_by_others(operation: Operation, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    known = operation.known
+    known, sent = operation.known, operation.merge_fields
+    if operation.is_new:
+        return {tag: value for tag, value in fields.items() if value != "" and tag not in sent}
     if not known:
         return {}
-    sent = operation.merge_fields
     return {tag: value for tag, value in fields.items() if tag not in sent and known.get(tag, value) != value}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from app.audiences.asking import note_asked
 from app.audiences.batches import Held
 from app.audiences.guard import Guard
 from app.audiences.load import adopt_members, load_situations
@@ -93,7 +94,9 @@ def _lease(
     }
     token = lease_changes(session, audience.audience_id, emails, lease_seconds)
     waiting = guard.hold_back(session, token, [(one.contact, one.operation) for one in planned])
-    return token, tuple(one for one in operations if one.contact_id not in waiting)
+    leaving = tuple(one for one in operations if one.contact_id not in waiting)
+    note_asked(session, audience.audience_id, leaving)
+    return token, leaving
 
 
 def _settle_without_call(session: Session, audience: AudienceView, idle: Sequence[_Planned]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session, sessionmaker
@@ -24,7 +25,20 @@ from app.audiences.load import get_audience
 from app.audiences.mirror import MirrorWrite, write_members
 from app.audiences.models import Audience
 from app.audiences.outbox import touch_changes
-from app.audiences.outcome import OPT_OUT_METHODS, managed_tags, mapped_fields
+from app.audiences.outcome import (
+    OPT_OUT_METHODS,
+    managed_interests,
+    managed_permissions,
+    managed_tags,
+    mapped_fields,
+)
+from app.audiences.theirs import (
+    EmailNews,
+    FieldNews,
+    hold_people,
+    learn_emails,
+    learn_fields,
+)
 from app.audiences.valve import REACHABLE_THERE
 from app.audiences.views import LEFT, AudienceView
 from app.contacts.normalise import match_value
@@ -53,6 +67,7 @@ class Known:
     """What we hold of a member that Mailchimp speaks of.
 
     `contact_id` holds the mirror row; `person_id` is who that contact is today, should it have been merged.
+    `is_in_flight`: a write of ours is under way or its answer was lost, so that what is read may be ours.
     """
 
     contact_id: int
@@ -62,6 +77,10 @@ class Known:
     last_changed: datetime | None
     ledger: str  # given, withdrawn, none
     decided_at: datetime | None = None
+    proof: str = ""
+    merge_fields: Mapping[str, Any] = field(default_factory=dict)
+    member_hash: str = ""
+    is_in_flight: bool = False
 
 
 # By hash or by Mailchimp's lasting id; else by the address, where it points at one active contact only.
@@ -86,7 +105,11 @@ by_address AS (
     GROUP BY a.hash HAVING count(DISTINCT i.contact_id) = 1),
 found AS (SELECT * FROM by_hash UNION ALL SELECT * FROM by_id UNION ALL SELECT * FROM by_address)
 SELECT f.hash, f.contact_id, coalesce(c.merged_into_id, c.id) AS person_id, m.status, coalesce(m.pushed_hash, '') AS pushed_hash, m.last_changed,
-       coalesce(k.status, e.status, 'none') AS ledger, coalesce(k.decided_at, e.decided_at) AS decided_at
+       coalesce(k.status, e.status, 'none') AS ledger, coalesce(k.decided_at, e.decided_at) AS decided_at,
+       coalesce(k.proof, '') AS proof, coalesce(m.merge_fields, '{}') AS merge_fields,
+       coalesce(m.subscriber_hash, '') AS member_hash,
+       EXISTS (SELECT FROM changes q WHERE q.audience_id = :audience_id AND q.contact_id = f.contact_id
+               AND (q.leased_until > now() OR q.first_failed_at IS NOT NULL)) AS is_in_flight
 FROM found f JOIN contacts c ON c.id = f.contact_id
 LEFT JOIN members m ON m.audience_id = :audience_id AND m.contact_id = f.contact_id
 LEFT JOIN consents k ON k.contact_id = coalesce(c.merged_into_id, c.id) AND k.channel = :channel AND k.purpose = :purpose
@@ -103,7 +126,10 @@ def apply_member_state(session: Session, audience: AudienceView, state: MemberSt
 def apply_member_states(
     session: Session, audience: AudienceView, states: Sequence[MemberState]
 ) -> Counter[str]:
-    """Many members; those who are no contacts of ours are left alone. Counts: read, ours, opted_out, opted_in, to_plan."""
+    """Many members; those who are no contacts of ours are left alone.
+
+    Counts: read, ours, opted_out, opted_in, changed_there (fields and addresses), to_plan.
+    """
     by_hash = {state.member_hash or subscriber_hash(state.email): state for state in states}
     known = find_known(session, audience, by_hash)
     ours = {
@@ -111,30 +137,35 @@ def apply_member_states(
         for member_hash, one in known.items()
         if not _is_coming_back(one, by_hash[member_hash])
     }
-    opt_outs = [
-        OptOut(one.person_id, state.email, OPT_OUT_METHODS[state.status], state.changed_at)
-        for one, state in ours.values()
-        if _is_news(one, state)
-    ]
+    pairs = list(ours.values())
+    opt_outs = [_opt_out(one, state) for one, state in pairs if _is_news(one, state)]
+    opt_ins = [found for one, state in pairs if (found := _find_opt_in(one, state))]
+    fields = [news for one, state in pairs for news in find_field_news(one, state, audience)]
+    emails = [news for one, state in pairs if (news := find_email_news(one, state))]
+    touched = [*(one.contact_id for one in opt_outs), *(one.contact_id for one in opt_ins)]
+    touched += [*(one.person_id for one in fields), *(one.person_id for one in emails)]
+    if touched:
+        hold_people(session, touched, [one.email for one in emails])
     learned_count = learn_opt_outs(session, audience, opt_outs)
-    opt_ins = [found for one, state in ours.values() if (found := _find_opt_in(one, state))]
     returned = learn_opt_ins(session, audience, opt_ins)
+    learn_emails(session, audience, emails)
+    marks = learn_fields(session, audience, fields)
     # Somebody who opted out here and can still be mailed there: the next push unsubscribes them.
     strayed = [
         one.contact_id
-        for one, state in ours.values()
+        for one, state in pairs
         if one.ledger == "withdrawn" and state.status in REACHABLE_THERE and one.person_id not in returned
     ]
     if strayed:
         touch_changes(session, audience.audience_id, strayed)
-    write_members(
-        session, audience.audience_id, [_write(one, state, audience) for one, state in ours.values()]
-    )
+    writes = [_write(one, state, audience, marks.get(one.contact_id, {})) for one, state in pairs]
+    write_members(session, audience.audience_id, writes)
     return Counter(
         read=len(states),
         ours=len(known),
         opted_out=learned_count,
         opted_in=len(returned),
+        changed_there=len(fields) + len(emails),
         to_plan=len(strayed),
     )
 
@@ -151,18 +182,11 @@ def find_known(
         "channel": audience.channel,
         "purpose": audience.purpose,
     }
-    return {
-        row.hash: Known(
-            row.contact_id,
-            row.person_id,
-            row.status,
-            row.pushed_hash,
-            row.last_changed,
-            row.ledger,
-            row.decided_at,
-        )
-        for row in session.execute(FIND, values)
-    }
+    return {row[0]: Known(*row[1:]) for row in session.execute(FIND, values)}
+
+
+def _opt_out(known: Known, state: MemberState) -> OptOut:
+    return OptOut(known.person_id, state.email, OPT_OUT_METHODS[state.status], state.changed_at)
 
 
 def _is_news(known: Known, state: MemberState) -> bool:
@@ -172,12 +196,19 @@ def _is_news(known: Known, state: MemberState) -> bool:
 
 
 def _find_opt_in(known: Known, state: MemberState) -> OptIn | None:
-    """The person's own opt-in against an opt-out in the ledger; whether it is the newer one is the ledger's to say."""
-    if known.ledger != "withdrawn" or state.status != "subscribed":
+    """The person's own opt-in; whether it is newer than every opt-out is the ledger's to say.
+
+    It lifts an opt-out, or it answers our `pending`: whoever was pending and is subscribed followed the link in
+    Mailchimp's mail, which makes a consent that somebody typed one that the owner of the address confirmed.
+    """
+    is_lifting = known.ledger == "withdrawn"
+    is_confirming = known.ledger == "given" and known.proof != "confirmed" and known.status == "pending"
+    if state.status != "subscribed" or not (is_lifting or is_confirming):
         return None
     if state.opted_in_at is None or state.signed_up_at is None:
         return None
-    return OptIn(known.person_id, state.email, state.opted_in_at, state.signed_up_at)
+    method = "mailchimp_optin" if is_lifting else "mailchimp_confirm"
+    return OptIn(known.person_id, state.email, state.opted_in_at, state.signed_up_at, method)
 
 
 def _is_coming_back(known: Known, state: MemberState) -> bool:
@@ -190,18 +221,47 @@ def _is_coming_back(known: Known, state: MemberState) -> bool:
     )
 
 
-def _write(known: Known, state: MemberState, audience: AudienceView) -> MirrorWrite:
+def find_field_news(known: Known, state: MemberState, audience: AudienceView) -> list[FieldNews]:
+    """The merge fields that are not as the mirror has them. Pure."""
+    if known.is_in_flight or state.status == "archived" or state.changed_at is None:
+        return []
+    before = known.merge_fields
+    return [
+        FieldNews(known.contact_id, known.person_id, tag, value, state.changed_at, is_seen=tag in before)
+        for tag, value in mapped_fields(state, audience).items()
+        if (before[tag] != value if tag in before else value != "")
+    ]
+
+
+def find_email_news(known: Known, state: MemberState) -> EmailNews | None:
+    """Another address of a member that we know by its lasting id. Pure."""
+    is_same = known.member_hash in {"", state.member_hash or subscriber_hash(state.email)}
+    if is_same or known.is_in_flight or state.changed_at is None:
+        return None
+    return EmailNews(known.contact_id, known.person_id, state.email, state.changed_at)
+
+
+def _write(
+    known: Known, state: MemberState, audience: AudienceView, marks: Mapping[str, str | None]
+) -> MirrorWrite:
+    # Only the first 50 tags are shown: then what was known of them stays.
+    has_all_tags = state.tag_count <= len(state.tags)
+    # What we did ourselves is undone by whoever changed it since.
+    is_undone = known.pushed_hash == LEFT and known.status not in {state.status, ""}
     return MirrorWrite(
         known.contact_id,
         state.email,
         state.member_hash,
         state.status,
-        mapped_fields(state, audience),
-        managed_tags(state, audience),
-        None,
+        {} if known.is_in_flight else mapped_fields(state, audience),
+        managed_tags(state, audience) if has_all_tags else None,
+        "" if is_undone else None,
         state.contact_id,
         state.changed_at,
         keeps_error=True,
+        interests=managed_interests(state, audience),
+        marketing_permissions=managed_permissions(state, audience),
+        theirs_changed=dict(marks),
     )
 
 

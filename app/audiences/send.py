@@ -55,10 +55,13 @@ def _put(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outc
 
 def _ask(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
     """Once for new consent of somebody whom Mailchimp holds out: read, then send what may bring them back."""
-    there = gateway.get_member(audience.list_id, operation.member)
     read = replace(operation, pushed_hash="", status="")
+    try:
+        there = gateway.get_member(audience.list_id, operation.member)
+    except MailchimpProblem as problem:
+        return replace(from_problem(operation, problem.classification, audience), is_unasked=True)
     if there.status != "unsubscribed":
-        return from_member(read, there, audience)
+        return replace(from_member(read, there, audience), is_unasked=True)
     status = return_status(there.unsubscribe_reason, is_double_opt_in=operation.is_double_opt_in)
     try:
         state = gateway.patch_member(audience.list_id, operation.member, {"status": status})

@@ -3,20 +3,23 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.audiences.asking import forget_unasked
 from app.audiences.batches import Held, Job
 from app.audiences.gate import CallCounts, is_failure, note_calls, stop_calls
 from app.audiences.learn import OptOut, learn_opt_outs
-from app.audiences.mirror import distrust_members, forget_members, write_members
+from app.audiences.mirror import MirrorWrite, distrust_members, forget_members, write_members
 from app.audiences.models import Destination
 from app.audiences.outbox import Ended, How, settle_changes
 from app.audiences.outcome import Outcome
 from app.audiences.retry import retry_seconds
+from app.audiences.theirs import FieldNews, hold_people, learn_fields
 from app.audiences.views import AudienceView, Trouble
+from app.core.clock import database_now
 from app.inbox.models import Attempt
 
 HOWS: Mapping[str, How] = {"done": "done", "again": "again", "release": "release"}
@@ -45,16 +48,51 @@ def settle_outcomes(session: Session, audience: AudienceView, landed: Sequence[L
     """
     pairs = [(outcome, one.job.held[outcome.contact_id]) for one in landed for outcome in one.outcomes]
     pairs.sort(key=lambda pair: pair[0].contact_id)
+    marks = _learn_theirs(session, audience, [outcome for outcome, _ in pairs])
     learn_opt_outs(session, audience, [_opt_out(outcome) for outcome, _ in pairs if outcome.opt_out])
     settled = settle_changes(session, audience.audience_id, [_ended(*pair) for pair in pairs])
     lost = {contact_id for contact_id, _ in settled.lost}
     kept = [one for one, held in pairs if not lost or (one.contact_id, held.token) not in settled.lost]
-    write_members(session, audience.audience_id, [one.write for one in kept if one.write is not None])
+    write_members(session, audience.audience_id, _writes(kept, marks))
+    operations = [operation for one in landed for operation in one.job.operations]
+    forget_unasked(session, audience.audience_id, operations, [outcome for outcome, _ in pairs])
     forget_members(session, audience.audience_id, [one.contact_id for one in kept if one.is_forgotten])
     distrust_members(session, audience.audience_id, lost)
     _note_attempts(session, audience, [outcome for outcome, _ in pairs])
     has_due = bool(settled.lost or settled.touched_count or any(one.verdict == "again" for one in kept))
     return Aftermath(_tell_destination(session, audience, landed), has_due)
+
+
+def _learn_theirs(
+    session: Session, audience: AudienceView, outcomes: Sequence[Outcome]
+) -> dict[int, dict[str, str | None]]:
+    """What answers showed others to have changed."""
+    now = database_now(session)
+    news = [
+        FieldNews(
+            one.contact_id,
+            one.contact_id,
+            tag,
+            value,
+            (one.state.changed_at if one.state else None) or now,
+            is_seen=not one.is_first_reading,
+        )
+        for one in outcomes
+        for tag, value in one.theirs.items()
+    ]
+    if not news:
+        return {}
+    hold_people(session, [one.contact_id for one in outcomes if one.theirs or one.opt_out])
+    return learn_fields(session, audience, news)
+
+
+def _writes(outcomes: Sequence[Outcome], marks: Mapping[int, dict[str, str | None]]) -> list[MirrorWrite]:
+    writes = [one.write for one in outcomes if one.write is not None]
+    if not marks:
+        return writes
+    return [
+        replace(one, theirs_changed={**one.theirs_changed, **marks.get(one.contact_id, {})}) for one in writes
+    ]
 
 
 def _ended(outcome: Outcome, held: Held) -> Ended:

@@ -1,9 +1,9 @@
 """What an audience webhook told, into the mirror, so that the push which follows has nothing left to do.
 
-The pipeline has written the event's consent evidence and fields by then. Webhooks have no order, so an older one never
-undoes what a newer answer said. An opt-out is believed at once. Anything else is a hint, for anybody who knows the
-address of the hook may have sent it, and staff's doings look like the person's: it makes the next pull due, and only
-what that reads brings somebody back.
+The pipeline has written the event's consent evidence by then. Webhooks have no order, so an older one never undoes what
+a newer answer said. An opt-out is believed at once. Anything else is a hint, for anybody who knows the address of the
+hook may have sent it, and staff's doings look like the person's: it makes the next pull due, and only what that reads
+brings somebody back, changes a field or an address.
 """
 
 from collections.abc import Mapping
@@ -49,43 +49,32 @@ def _mirror(session: Session, audience: AudienceView, content: Mapping[str, Any]
     known = find_known(session, audience, {state.member_hash: state}).get(state.member_hash)
     if known is None:
         return
-    write = _write(known, email, content, audience)
+    write = _write(known, email, content)
     if write is not None:
         write_members(session, audience.audience_id, [write])
 
 
-def _write(
-    known: Known, email: str, content: Mapping[str, Any], audience: AudienceView
-) -> MirrorWrite | None:
+def _write(known: Known, email: str, content: Mapping[str, Any]) -> MirrorWrite | None:
     fired_at = _fired_at(content)
     is_old = fired_at is not None and known.last_changed is not None and fired_at < known.last_changed
     kind = str(content.get("type") or "")
-    if is_old:
-        return None
-    if kind == "upemail":
-        return MirrorWrite(known.contact_id, str(content.get("new_email") or email))
     status = _status(kind, known, content)
-    if not status:
-        return None  # a profile of somebody of whom nothing else is known: the next pull says more
-    merges = content.get("merges")
-    fields = {
-        tag: value
-        for tag, value in (merges.items() if isinstance(merges, Mapping) else ())
-        if tag in audience.merge_fields and isinstance(value, str)
-    }
+    if is_old or not status:
+        return None
     # A hint's time never makes a later opt-out look old.
     changed_at = None if kind in HINTS else fired_at
-    return MirrorWrite(known.contact_id, email, status=status, merge_fields=fields, last_changed=changed_at)
+    return MirrorWrite(known.contact_id, email, status=status, last_changed=changed_at)
 
 
 def _status(kind: str, known: Known, content: Mapping[str, Any]) -> str:
-    """The mirror's status from now on; "" where too little is known to write anything."""
+    """The mirror's status from now on; "" where the next pull says more."""
     if kind == "unsubscribe" and content.get("action") == "delete":
         return "archived"
     is_out = known.status in OUT or known.ledger == "withdrawn"
-    if kind == "subscribe" and not is_out:
+    # Who was asked by `pending` is read by the pull, which keeps the proof that they confirmed.
+    if kind == "subscribe" and not is_out and known.status != "pending":
         return "subscribed"
-    return OPT_OUTS.get(kind, known.status or "")
+    return OPT_OUTS.get(kind, "")
 
 
 def _fired_at(content: Mapping[str, Any]) -> datetime | None:

@@ -70,6 +70,14 @@ REMOVALS = (
     text("DELETE FROM contact_patches WHERE contact_id = ANY(:ids)"),
     text("DELETE FROM identities WHERE contact_id = ANY(:ids)"),
     text("DELETE FROM list_rows WHERE contact_id = ANY(:ids)"),
+    text("DELETE FROM field_reviews WHERE contact_id = ANY(:ids)"),
+    # The row stays until Mailchimp has deleted the member; what was known of the person does not.
+    text(
+        """
+        UPDATE members SET merge_fields = '{}', tags = '{}', interests = '{}', marketing_permissions = '{}',
+               theirs_changed = '{}' WHERE contact_id = ANY(:ids)
+        """
+    ),
     text("DELETE FROM judgements WHERE contact_a_id = ANY(:ids) OR contact_b_id = ANY(:ids)"),
     text("UPDATE merges SET moved = '{}' WHERE winner_id = ANY(:ids) OR loser_id = ANY(:ids)"),
     text(
