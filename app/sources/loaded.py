@@ -16,6 +16,8 @@ from app.sources.models import Source as SourceRow
 from integrations.kit.contract import Source, SourceConfig
 from integrations.kit.registry import get_source, list_integrations
 
+PER_MINUTE = "posts_per_minute"  # the setting of sources whose key stands in a page's source
+
 log = get_log(__name__)
 
 # Changes whenever a source, a secret or the validity of a secret does. The sum, as a transaction that took a lower
@@ -40,6 +42,7 @@ class LoadedSource:
     is_enabled: bool
     max_body_bytes: int
     trouble: str = ""
+    per_minute: float = 0.0  # posts from one address; 0 = no limit
 
 
 def read_stamp(session: Session) -> Stamp:
@@ -71,16 +74,27 @@ def _load(row: SourceRow, sealed: list[tuple[str, bytes]], box: SecretBox) -> Lo
         trouble = error.message
         log.warning("source.unusable", source=row.slug, reason=error.message)
     settings = {name: str(value) for name, value in row.settings.items()}
+    source, config = get_source(row.integration), SourceConfig(row.slug, settings, secrets)
     return LoadedSource(
         id=row.id,
         slug=row.slug,
         integration=row.integration,
-        source=get_source(row.integration),
-        config=SourceConfig(row.slug, settings, secrets),
+        source=source,
+        config=config,
         is_enabled=row.is_enabled,
         max_body_bytes=row.max_body_bytes,
         trouble=trouble,
+        per_minute=_per_minute(source, config),
     )
+
+
+def _per_minute(source: Source, config: SourceConfig) -> float:
+    """The limit of a source whose key anybody can see; one that cannot be read is the default."""
+    default = next((each.default for each in source.settings if each.name == PER_MINUTE), "")
+    for given in (config.settings.get(PER_MINUTE, ""), default):
+        if given.isascii() and given.isdecimal():
+            return float(given)
+    return 0.0
 
 
 def as_plain(source: LoadedSource) -> dict[str, Any]:
@@ -100,13 +114,16 @@ def as_plain(source: LoadedSource) -> dict[str, Any]:
 def from_plain(plain: Mapping[str, Any]) -> LoadedSource:
     """The opposite of as_plain; KeyError, TypeError or LookupError for something else."""
     secrets = {name: tuple(values) for name, values in plain["secrets"].items()}
+    source = get_source(plain["integration"])
+    config = SourceConfig(plain["slug"], plain["settings"], secrets)
     return LoadedSource(
         id=plain["id"],
         slug=plain["slug"],
         integration=plain["integration"],
-        source=get_source(plain["integration"]),
-        config=SourceConfig(plain["slug"], plain["settings"], secrets),
+        source=source,
+        config=config,
         is_enabled=plain["is_enabled"],
         max_body_bytes=plain["max_body_bytes"],
         trouble=plain["trouble"],
+        per_minute=_per_minute(source, config),
     )

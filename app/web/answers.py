@@ -46,6 +46,12 @@ NO_LENGTH = _turn_away(
 )
 CUT_OFF = _turn_away(400, "body cut off", "Fewer bytes came than Content-Length says. Send it again.", _CLOSE)
 ENCODED = _turn_away(415, "body is encoded", "Send it without Content-Encoding.")
+TOO_MANY = _turn_away(
+    429,
+    "too many posts",
+    "Too many posts came from your address. Try again in a minute.",
+    ("retry-after", "60"),
+)
 UNAVAILABLE = _turn_away(503, "not now", "Send it again.", ("retry-after", str(RETRY_SECONDS)))
 
 

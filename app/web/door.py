@@ -3,6 +3,7 @@
 A port reads the body and waits for the commit in its server's own way; the order of things stands here, once.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import parse_qsl, unquote
@@ -26,11 +27,13 @@ from app.web.answers import (
     NOT_FOUND,
     REFUSED,
     TOO_LARGE,
+    TOO_MANY,
     TOO_SLOW,
     UNAVAILABLE,
     Answer,
     answer_with,
 )
+from app.web.crowd import Crowd, client_address
 from app.web.disk import DiskGate
 from app.web.kept import to_delivery
 from integrations.kit.contract import RawRequest
@@ -65,6 +68,7 @@ class RequestHead:
     path: str
     query: str
     headers: tuple[tuple[str, str], ...]
+    peer: str = ""  # "address:port" of the other end of the connection
 
     def find(self, name: str) -> str | None:
         """The first header of this name."""
@@ -112,6 +116,7 @@ class Door:
         self.inbox = inbox
         self._disk = disk
         self._bell = bell
+        self._crowd = Crowd()
 
     async def attend(self, head: RequestHead, port: Port) -> Answer:
         """The answer to a request. A fault of our own is logged and answered 503: what was sent is sent again."""
@@ -135,8 +140,9 @@ class Door:
                 return NOT_FOUND if is_reached else UNAVAILABLE
         if not source.is_enabled or source.trouble:
             return UNAVAILABLE
-        if head.method not in source.source.methods:
-            return self._refuse(source, METHOD.with_header("allow", ", ".join(sorted(source.source.methods))))
+        refusal = self._find_refusal(source, head)
+        if refusal is not None:
+            return self._refuse(source, refusal)
         try:
             body = await port.read_body(head, source.max_body_bytes)
         except BodyTooLarge:
@@ -148,6 +154,21 @@ class Door:
         except BodyCutOff:
             return self._refuse(source, CUT_OFF)
         return await self._judge(source, head, route, body, port)
+
+    def _find_refusal(self, source: LoadedSource, head: RequestHead) -> Answer | None:
+        """Why the body need not even be read."""
+        methods = source.source.methods
+        if head.method not in methods:
+            return METHOD.with_header("allow", ", ".join(sorted(methods)))
+        return TOO_MANY if source.per_minute and not self._admits(source, head) else None
+
+    def _admits(self, source: LoadedSource, head: RequestHead) -> bool:
+        """Whether this address may post once more to a source whose key anybody can see."""
+        if head.method != "POST":
+            return True
+        forwarded = head.find("x-forwarded-for")
+        address = client_address(head.peer, forwarded, is_proxied=self.settings.is_proxied)
+        return self._crowd.admits(source.id, address, source.per_minute, time.monotonic())
 
     async def _judge(
         self, source: LoadedSource, head: RequestHead, route: Route, body: bytes, port: Port

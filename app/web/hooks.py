@@ -4,7 +4,7 @@ A WSGI server gives the door a thread per request, so a slow body holds one; the
 reads bodies in its event loop instead and cuts slow ones.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import TimeoutError as WaitTimeoutError
 from typing import Any
 
@@ -127,7 +127,13 @@ def _head() -> RequestHead:
     environ = request.environ
     headers = tuple((name.lower(), value) for name, value in request.headers.items())
     raw = environ.get("RAW_URI") or environ.get("REQUEST_URI") or request.path
-    return RequestHead(request.method, raw.partition("?")[0], environ.get("QUERY_STRING", ""), headers)
+    return RequestHead(
+        request.method, raw.partition("?")[0], environ.get("QUERY_STRING", ""), headers, _peer(environ)
+    )
+
+
+def _peer(environ: Mapping[str, Any]) -> str:
+    return f"{environ.get('REMOTE_ADDR', '')}:{environ.get('REMOTE_PORT', '0')}"
 
 
 def _flask_answer(answer: Answer) -> Response:

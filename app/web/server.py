@@ -90,7 +90,7 @@ class Application:
 
     async def _hook(self, scope: Any, proto: Any) -> None:
         headers = tuple(scope.headers.items())
-        head = RequestHead(scope.method, scope.path, scope.query_string, headers)
+        head = RequestHead(scope.method, scope.path, scope.query_string, headers, scope.client or "")
         assert self._loop is not None
         answer: Answer = await self._door.attend(head, _LoopPort(proto, self._reader, self._loop))
         proto.response_bytes(answer.status, list(answer.headers), answer.body)

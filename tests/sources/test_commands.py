@@ -123,4 +123,4 @@ def test_a_replay_of_nothing_named_is_a_usage_error():
 
 
 def test_migrate_says_where_the_database_is(run, database_url):
-    assert run(migrate, "--json") == {"revision": "0001"}
+    assert run(migrate, "--json") == {"revision": "0002"}
