@@ -1,0 +1,1 @@
+"""Calendly: bookings, reschedulings, cancellations and routing forms, signed."""
