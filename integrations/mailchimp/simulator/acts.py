@@ -78,9 +78,7 @@ def unsubscribe(world: World, audience: Audience, wants: Mapping[str, Any]) -> M
     """Follow the unsubscribe link of a campaign (`campaign_id`, if one is to be named)."""
     member = get_member(audience, wants)
     _remember(world, audience, member, "unsub", wants)
-    return _settle(
-        world, audience, member, "unsubscribed", "contact", str(wants.get("campaign_id") or "")
-    )
+    return _settle(world, audience, member, "unsubscribed", "contact", str(wants.get("campaign_id") or ""))
 
 
 def complain(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:

@@ -73,11 +73,16 @@ class Audience:
     counts: dict[str, int] = field(default_factory=dict)  # members by status
     last_sub_at: int = 0
     last_unsub_at: int = 0
+    extras: dict[str, dict[str, Any]] = field(
+        default_factory=dict
+    )  # contact id -> shown otherwise (recordings)
     version: int = 0
     shown_fields: dict[str, MergeField] | None = None
     texts: Any = None  # see render.py
     stale_stats: tuple[float, dict[str, Any]] | None = None
-    lagging_tags: dict[str, list[tuple[float, tuple[int, ...], tuple[int, ...]]]] = field(default_factory=dict)
+    lagging_tags: dict[str, list[tuple[float, tuple[int, ...], tuple[int, ...]]]] = field(
+        default_factory=dict
+    )
     listings: dict[tuple[Any, ...], tuple[int, list[Member]]] = field(default_factory=dict)  # see listing.py
 
     def find(self, key: str) -> Member | None:

@@ -71,7 +71,9 @@ def _sync_tags(world: World, audience: Audience, member: Member, wish: Wish, *, 
     if not wish.tags and not replace_all:
         return
     wanted = {name.strip().casefold() for name in wish.tags}
-    missing = [name for name in wish.tags if audience.tag_ids.get(name.strip().casefold()) not in member.tag_ids]
+    missing = [
+        name for name in wish.tags if audience.tag_ids.get(name.strip().casefold()) not in member.tag_ids
+    ]
     surplus = [
         audience.tags[tag_id].name
         for tag_id in member.tag_ids

@@ -12,6 +12,8 @@ class Connections:
     clients: dict[str, str] = field(
         default_factory=lambda: {DEFAULT_CLIENT_ID: DEFAULT_CLIENT_SECRET}, repr=False
     )
-    codes: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)  # code -> client, redirect, key
+    codes: dict[str, dict[str, str]] = field(
+        default_factory=dict, repr=False
+    )  # code -> client, redirect, key
     tokens: dict[str, str] = field(default_factory=dict, repr=False)  # token -> api key of its account
     revoked: set[str] = field(default_factory=set, repr=False)

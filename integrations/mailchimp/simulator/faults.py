@@ -91,6 +91,10 @@ class Faults:
             if seed is not None:
                 self._random.seed(seed)
 
+    def add_kind(self, kind: str) -> None:
+        """Every request, until they are cleared."""
+        self.add(Rule(kind))
+
     def clear(self) -> None:
         with self._lock:
             self._rules.clear()

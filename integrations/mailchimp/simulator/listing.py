@@ -57,7 +57,9 @@ def read_moment(name: str, text: str) -> float | None:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-def read_order(query: Mapping[str, str], names: tuple[str, ...], default: str = "ASC") -> tuple[str | None, bool]:
+def read_order(
+    query: Mapping[str, str], names: tuple[str, ...], default: str = "ASC"
+) -> tuple[str | None, bool]:
     """`sort_field`, and whether the last comes first."""
     sort, direction = query.get("sort_field"), query.get("sort_dir", default).upper()
     if sort is not None and sort not in names:
@@ -112,7 +114,9 @@ def _interest_test(audience: Audience, query: Mapping[str, str]) -> Test:
     if match not in MATCHES:
         raise not_validated(("interest_match", "Value must be one of: " + ", ".join(MATCHES)))
     wanted = {one.strip() for one in query["interest_ids"].split(",") if one.strip()}
-    if any(one not in audience.interests or audience.interests[one].category_id != category for one in wanted):
+    if any(
+        one not in audience.interests or audience.interests[one].category_id != category for one in wanted
+    ):
         raise not_validated(("interest_ids", "No such interest in this category"))
     if match == "all":
         return lambda member: wanted.issubset(member.interests)

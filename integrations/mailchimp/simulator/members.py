@@ -94,7 +94,9 @@ def _create(world: World, audience: Audience, wish: Wish, writer: Writer) -> Mem
     check_admission(world, audience, email)
     values = _checked_values(audience, {}, wish, writer, is_new=True)
     interests, permissions = _checked_groups(audience, wish), _checked_permissions(audience, wish)
-    member = Member(new_contact_id(), world.next_web_id(), email, status, changed_at=now, source=writer.source)
+    member = Member(
+        new_contact_id(), world.next_web_id(), email, status, changed_at=now, source=writer.source
+    )
     member.merge_fields = values
     member.cause = writer.by if status == "unsubscribed" else "bounce" if status == "cleaned" else ""
     _set_opt_in(world, member, "", writer.ip)

@@ -81,7 +81,9 @@ def give_token() -> Response:
             told["client_id"],
             told.get("redirect_uri", ""),
         ):
-            return _bad("invalid_grant", "The code is unknown, was used before, or belongs to another request")
+            return _bad(
+                "invalid_grant", "The code is unknown, was used before, or belongs to another request"
+            )
         token = secrets.token_hex(16)
         known.tokens[token] = kept["api_key"]
         world().save_extras("connections")

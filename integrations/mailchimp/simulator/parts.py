@@ -78,7 +78,9 @@ class Story:
 
     notes: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
-    acts: list[dict[str, Any]] = field(default_factory=list)  # open, click, bounce, unsub: kind, at, campaign_id
+    acts: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # open, click, bounce, unsub: kind, at, campaign_id
 
 
 def default_merge_fields() -> dict[int, MergeField]:

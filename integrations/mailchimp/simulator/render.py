@@ -48,7 +48,11 @@ def _link_texts(root: str, list_id: str) -> list[str]:
     schemas, parent = f"{root}/schema/3.0", f"{root}/3.0/lists/{list_id}/members"
     links = []
     for rel, tail, method, target, schema in _LINKS:
-        link = {"rel": rel, "href": parent if tail is None else f"{parent}/{HASH_MARK}{tail}", "method": method}
+        link = {
+            "rel": rel,
+            "href": parent if tail is None else f"{parent}/{HASH_MARK}{tail}",
+            "method": method,
+        }
         if target:
             link["targetSchema"] = f"{schemas}/Definitions/Lists/Members/{target}.json"
         if schema:
@@ -72,6 +76,13 @@ def _place_text(member: Member) -> str:
     return f'{{"latitude": {member.latitude}, "longitude": {member.longitude}{PLACE}'
 
 
+def _with_extras(text: str, extras: dict[str, Any]) -> str:
+    """As a recording shows this member; a reason only while there is one."""
+    body = json.loads(text)
+    shown = {key: value for key, value in extras.items() if key != "unsubscribe_reason" or key in body}
+    return json.dumps(body | shown)
+
+
 class MemberTexts:
     """The texts of one audience's members; made anew when the audience's own settings change."""
 
@@ -86,6 +97,12 @@ class MemberTexts:
 
     def full(self, member: Member, *, has_links: bool = True) -> str:
         """A member as GET shows it, its keys in Mailchimp's order."""
+        text = self._full(member, has_links=has_links)
+        if member.contact_id in self._audience.extras:
+            return _with_extras(text, self._audience.extras[member.contact_id])
+        return text
+
+    def _full(self, member: Member, *, has_links: bool) -> str:
         named = dict(zip(member.merge_tags, member.merge_values, strict=True))
         name = f"{named.get('FNAME', '')} {named.get('LNAME', '')}".strip()
         reason = ""

@@ -23,7 +23,15 @@ from integrations.mailchimp.simulator.world import World
 STAFF_IP = "203.0.113.8"  # a documentation address (RFC 5737)
 ADDING = Writer("admin", STAFF_IP, source="Admin Add")
 IMPORTING = Writer("admin", STAFF_IP, source="Import")
-EDITABLE = ("merge_fields", "status", "vip", "language", "interests", "marketing_permissions", "email_address")
+EDITABLE = (
+    "merge_fields",
+    "status",
+    "vip",
+    "language",
+    "interests",
+    "marketing_permissions",
+    "email_address",
+)
 
 
 def _edit(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
@@ -95,7 +103,13 @@ def send_campaign(world: World, audience: Audience, wants: Mapping[str, Any]) ->
     audience.campaigns[campaign_id] = Campaign(campaign_id, title, subject, now, to)
     world.save_audience(audience)
     world.tally(audience, "emails_sent", len(to))
-    told = {"id": campaign_id, "subject": subject, "status": "sent", "reason": "", "list_id": audience.list_id}
+    told = {
+        "id": campaign_id,
+        "subject": subject,
+        "status": "sent",
+        "reason": "",
+        "list_id": audience.list_id,
+    }
     say_campaign(world, audience, told)
     return {"campaign_id": campaign_id, "sent": len(to)}
 

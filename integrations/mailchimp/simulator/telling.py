@@ -25,7 +25,9 @@ def say_status(
         world.mail(audience, member, "confirm")
     elif status == "subscribed":
         world.tally(audience, "subs" if source == "user" else "other_adds")
-        _say(world, audience, "subscribe", source, partial(member_fields, audience, member, *SUBSCRIBE_FIELDS))
+        _say(
+            world, audience, "subscribe", source, partial(member_fields, audience, member, *SUBSCRIBE_FIELDS)
+        )
     elif status == "unsubscribed" and status_before == "subscribed":
         world.tally(audience, "unsubs")
         told = partial(_unsubscribe_fields, audience, member, "unsub", campaign_id)
@@ -68,7 +70,9 @@ def say_profile(world: World, audience: Audience, member: Member, source: str, e
     """A changed profile; a changed address makes two deliveries, profile and upemail."""
     _say(world, audience, "profile", source, partial(member_fields, audience, member, *PROFILE_FIELDS))
     if member.email != email_before:
-        _say(world, audience, "upemail", source, partial(_upemail_fields, audience, member.email, email_before))
+        _say(
+            world, audience, "upemail", source, partial(_upemail_fields, audience, member.email, email_before)
+        )
 
 
 def _upemail_fields(audience: Audience, email: str, email_before: str) -> Mapping[str, Any]:

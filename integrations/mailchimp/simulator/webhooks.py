@@ -69,7 +69,9 @@ class WebhookSender:
         for webhook in happening.webhooks:
             for _ in range(switches.webhook_copies):
                 number = next(self._order)
-                late = switches.webhook_delay_seconds + self._random.uniform(0, switches.webhook_jitter_seconds)
+                late = switches.webhook_delay_seconds + self._random.uniform(
+                    0, switches.webhook_jitter_seconds
+                )
                 if switches.are_webhooks_swapped and number % 2 == 0:
                     late += SWAP_SECONDS
                 self._push(_Delivery(self._clock.elapsed() + late, number, webhook, body))

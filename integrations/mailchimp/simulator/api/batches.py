@@ -147,7 +147,9 @@ def post_hook() -> Response:
     with world().change():
         if len(_my_hooks()) >= MOST_WEBHOOKS:
             raise invalid(f"You may have at most {MOST_WEBHOOKS} batch webhooks.")
-        webhook = BatchWebhook(new_hex_id(), account().api_key, url, is_enabled=bool(body.get("enabled", True)))
+        webhook = BatchWebhook(
+            new_hex_id(), account().api_key, url, is_enabled=bool(body.get("enabled", True))
+        )
         world().batch_webhooks[webhook.webhook_id] = webhook
         world().save_extras("batch_webhooks")
     return answer(_hook_shape(webhook), "BatchWebhooks/Instance")

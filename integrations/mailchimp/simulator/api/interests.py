@@ -149,7 +149,9 @@ def post_interest(list_id: str, category_id: str) -> Response:
     with world().change():
         _category(audience, category_id)
         if len(audience.interests) >= MOST_INTERESTS:
-            raise invalid(f"Cannot have more than {MOST_INTERESTS} interests per list (Across all categories)")
+            raise invalid(
+                f"Cannot have more than {MOST_INTERESTS} interests per list (Across all categories)"
+            )
         interest = Interest(new_hex_id(), category_id, "", display_order=len(audience.interests) + 1)
         _settle_interest(audience, interest, body)
         audience.interests[interest.interest_id] = interest

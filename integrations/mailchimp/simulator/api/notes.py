@@ -133,7 +133,8 @@ def get_events(list_id: str, key: str) -> Response:
         story = audience.stories.get(member.contact_id)
         events = sorted(story.events, key=lambda one: int(one["at"]), reverse=True) if story else []
     shown = [
-        {"occurred_at": iso(one["at"]), "name": one["name"], "properties": one["properties"]} for one in events
+        {"occurred_at": iso(one["at"]), "name": one["name"], "properties": one["properties"]}
+        for one in events
     ]
     own = f"/lists/{list_id}/members/{member.hash}/events"
     return answer_page("events", shown, own, "Lists/Members/Events/Collection")

@@ -96,7 +96,9 @@ def post_segment(list_id: str) -> Response:
     audience, body = audience_of(list_id), read_object("name")
     name, emails = str(body["name"]).strip(), _emails(body, "static_segment")
     if emails is None:
-        raise invalid("The simulator knows static segments only: send static_segment, an empty array if need be.")
+        raise invalid(
+            "The simulator knows static segments only: send static_segment, an empty array if need be."
+        )
     with world().change():
         if name.casefold() in audience.tag_ids:
             raise invalid("Sorry, that tag already exists.")

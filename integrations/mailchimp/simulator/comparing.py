@@ -1,0 +1,118 @@
+"""Compares an answer of the simulator with the recorded one: what is alike, what is left out, and why."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from integrations.mailchimp.simulator.recording import Exchange
+
+TIME_TOLERANCE_SECONDS = 2
+MADE_UP = frozenset({"contact_id", "web_id", "unique_email_id", "instance", "email_id"})  # made by the server
+TIMES = frozenset(
+    {"timestamp_opt", "timestamp_signup", "last_changed", "date_added", "created_at", "updated_at"}
+)
+CALLER_IPS = frozenset({"ip_opt", "ip_signup"})  # the recorder's own address
+# Said since 2022 or so, and not in older recordings.
+ADDED_LATER = frozenset({"merge_field_limit", "signing_enabled", "signing_secret"})
+# Counted by Mailchimp at most every five minutes, over members that no recording shows.
+STALE = frozenset({"stats", "total_subscribers", "member_count", "subscriber_count"})
+COMPARED_HEADERS = ("content-type", "allow")
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What was found different, exchange by exchange (by its number in the recording)."""
+
+    total: int = 0
+    differences: dict[int, list[str]] = field(default_factory=dict)
+
+    @property
+    def equal_count(self) -> int:
+        return self.total - len(self.differences)
+
+    @property
+    def sentence(self) -> str:
+        return f"recorded exchanges: {self.equal_count} of {self.total} equal"
+
+
+class Relation:
+    """Ids that one side made up against those of the other: each has exactly one partner, for good."""
+
+    def __init__(self) -> None:
+        self._forth: dict[tuple[str, Any], Any] = {}
+        self._back: dict[tuple[str, Any], Any] = {}
+
+    def holds(self, kind: str, ours: Any, theirs: Any) -> bool:
+        if (ours == "") != (theirs == ""):
+            return False
+        forth = self._forth.setdefault((kind, ours), theirs)
+        back = self._back.setdefault((kind, theirs), ours)
+        return bool(forth == theirs and back == ours)
+
+
+def differences(
+    exchange: Exchange, status: int, content: bytes, headers: Mapping[str, str], relation: Relation
+) -> list[str]:
+    """What is different, in words; nothing where the answers are alike."""
+    if status != exchange.status:
+        return [f"status {status} instead of {exchange.status}: {content[:300].decode(errors='replace')}"]
+    try:
+        ours = json.loads(content) if content else ""
+    except ValueError:
+        ours = content.decode(errors="replace")
+    theirs = exchange.answer if exchange.answer is not None else ""
+    found = list(_unequal("", ours, theirs, relation))
+    return found + [
+        f"header {name}: {headers.get(name)!r} instead of {exchange.headers[name]!r}"
+        for name in COMPARED_HEADERS
+        if name in exchange.headers and headers.get(name) != exchange.headers[name]
+    ]
+
+
+def _unequal(path: str, ours: Any, theirs: Any, relation: Relation) -> Iterator[str]:
+    name = path.rpartition(".")[2]
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        yield from _unequal_objects(path, ours, theirs, relation)
+    elif isinstance(ours, list) and isinstance(theirs, list):
+        if len(ours) != len(theirs):
+            yield f"{path} has {len(ours)} entries instead of {len(theirs)}"
+        if name == "tags":  # their order means nothing
+            ours, theirs = (sorted(each, key=lambda tag: str(tag.get("name"))) for each in (ours, theirs))
+        for mine, their in zip(ours, theirs, strict=False):
+            yield from _unequal(f"{path}[]", mine, their, relation)
+    elif not _is_equal(name, ours, theirs, relation):
+        yield f"{path} is {ours!r} instead of {theirs!r}"
+
+
+def _unequal_objects(
+    path: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], relation: Relation
+) -> Iterator[str]:
+    for key in [*theirs, *(key for key in ours if key not in theirs)]:
+        if _is_left_out(key, ours, theirs):
+            continue
+        if key not in ours or key not in theirs:
+            yield f"{path}.{key} is {'missing' if key not in ours else 'too much'}"
+        else:
+            known_as = "tag_id" if key == "id" and path.endswith("tags[]") else key
+            yield from _unequal(f"{path}.{known_as}", ours[key], theirs[key], relation)
+
+
+def _is_left_out(key: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Navigation (but for a single member's, which is recorded whole), later additions, and stale counts."""
+    is_member = "email_address" in theirs
+    if key == "_links":
+        return not is_member
+    return (key in ADDED_LATER and key not in theirs) or (key in STALE and not is_member and key in ours)
+
+
+def _is_equal(name: str, ours: Any, theirs: Any, relation: Relation) -> bool:
+    if name in MADE_UP or name == "tag_id":
+        return relation.holds(name, ours, theirs)
+    if name in CALLER_IPS:
+        return bool(ours) == bool(theirs)
+    if name in TIMES and ours and theirs:
+        apart = datetime.fromisoformat(ours) - datetime.fromisoformat(theirs)
+        return abs(apart.total_seconds()) <= TIME_TOLERANCE_SECONDS
+    return bool(ours == theirs)
