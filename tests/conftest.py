@@ -19,6 +19,15 @@ ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("MUSTER_SHARED", ROOT.parent / "shared"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--live`: see docs/live-contract.md."""
+    parser.addoption(
+        "--live",
+        action="store_true",
+        help="run the live contract against the Mailchimp account of MUSTER_LIVE_API_KEY",
+    )
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The data folder beside the project; tests that read it are skipped where it is absent."""

@@ -96,6 +96,10 @@ class AudienceCalls(Door):
         body = self._lists.tag_search(list_id, **more)
         return tuple(read_tag(one) for one in expect(body, "tags")["tags"])
 
+    def delete_tag(self, list_id: str, tag_id: int) -> None:
+        """Take a tag from the audience and from all its members (a tag is a static segment)."""
+        self._lists.delete_segment(list_id, str(tag_id))
+
     # Webhooks
 
     def list_webhooks(self, list_id: str) -> tuple[Webhook, ...]:
