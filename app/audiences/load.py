@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from app.audiences.columns import numbers_column
 from app.audiences.formats import FieldSpec
 from app.audiences.models import Audience
 from app.audiences.valve import Standing, settle_ledger
@@ -44,6 +45,9 @@ def view_audience(audience: Audience) -> AudienceView:
         marketing_permissions={str(one): str(what) for one, what in audience.marketing_permissions.items()},
         contact_id_field=audience.contact_id_field,
         gone_tags=tuple(remote.get("gone") or ()),
+        gone_interests=tuple(
+            sorted(set(audience.interests) - set(_live_interests(audience.interests, remote)))
+        ),
         is_read=audience.pulled_until is not None,
     )
 
@@ -72,20 +76,26 @@ def get_audience(session: Session, audience_id: int) -> AudienceView:
     return view_audience(audience)
 
 
-ADOPT = text(
-    "UPDATE members m SET contact_id = w.id FROM contacts l, contacts w"
-    " WHERE m.audience_id = :audience_id AND m.contact_id = l.id AND l.state = 'merged' AND w.id = l.merged_into_id"
-    " AND w.state = 'active' AND m.status <> '' AND (l.id = ANY(CAST(:ids AS bigint[])) OR w.id = ANY(CAST(:ids AS bigint[])))"
-    " AND NOT EXISTS (SELECT FROM members o WHERE o.audience_id = m.audience_id AND o.contact_id = w.id)"
-    " AND m.contact_id = (SELECT min(n.contact_id) FROM members n JOIN contacts s ON s.id = n.contact_id"
-    "   WHERE n.audience_id = m.audience_id AND s.state = 'merged' AND s.merged_into_id = w.id AND n.status <> '')"
-    " RETURNING w.id"
-)
+# From the merged contacts on, of which there are few: by their own id or by whom they were merged into.
+ADOPT = text("""
+    WITH losers AS MATERIALIZED (
+        SELECT id, merged_into_id FROM contacts WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'merged'
+        UNION SELECT id, merged_into_id FROM contacts
+        WHERE merged_into_id = ANY(CAST(:ids AS bigint[])) AND state = 'merged')
+    UPDATE members m SET contact_id = w.id FROM losers l JOIN contacts w ON w.id = l.merged_into_id
+    WHERE m.audience_id = :audience_id AND m.contact_id = l.id AND w.state = 'active' AND m.status <> ''
+      AND NOT EXISTS (SELECT FROM members o WHERE o.audience_id = m.audience_id AND o.contact_id = w.id)
+      AND m.contact_id = (SELECT min(n.contact_id) FROM members n JOIN contacts s ON s.id = n.contact_id
+        WHERE n.audience_id = m.audience_id AND s.state = 'merged' AND s.merged_into_id = w.id AND n.status <> '')
+    RETURNING w.id
+""")
 
 
 def adopt_members(session: Session, audience_id: int, contact_ids: Sequence[int]) -> list[int]:
     """Give a merged contact's member to the contact it was merged into, where that one has none. The new holders."""
-    return list(session.execute(ADOPT, {"audience_id": audience_id, "ids": list(contact_ids)}).scalars())
+    return list(
+        session.execute(ADOPT, {"audience_id": audience_id, "ids": numbers_column(contact_ids)}).scalars()
+    )
 
 
 LOAD = text("""
@@ -136,7 +146,7 @@ def load_situations(
 ) -> dict[int, Situation]:
     """Contacts by id, each with its standing and its mirror row, in order of id."""
     values = {
-        "ids": list(contact_ids),
+        "ids": numbers_column(contact_ids),
         "audience_id": audience.audience_id,
         "channel": audience.channel,
         "purpose": audience.purpose,
@@ -147,7 +157,7 @@ def load_situations(
     managed = {tag.casefold() for tag in audience.managed_tags}
     return {
         row.id: Situation(_contact(row, row.id in blocked, speakers.get(row.id)), _mirror(row, managed))
-        for row in session.execute(LOAD, values)
+        for row in session.execute(LOAD, values).all()
     }
 
 

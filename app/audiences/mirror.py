@@ -51,7 +51,6 @@ class MirrorWrite:
             or self.is_failed
             or self.interests
             or self.marketing_permissions
-            or self.theirs_changed
             or self.asked_evidence_id
         ):
             return None
@@ -60,7 +59,6 @@ class MirrorWrite:
             "sync_state": "failed" if self.is_failed else "ok",
             "interests": self.interests,
             "permissions": self.marketing_permissions,
-            "theirs_changed": self.theirs_changed,
             "asked_evidence_id": self.asked_evidence_id,
         }
 
@@ -68,28 +66,32 @@ class MirrorWrite:
 # One entry for each status that Mailchimp reports and that was not known; joining by a first push is one of them.
 WRITE = text(f"""
     WITH given AS MATERIALIZED (
-        SELECT contact_id, email, hash, status, CAST(merge_fields AS jsonb) AS merge_fields,
-            CASE WHEN tags IS NULL OR tags = '[]' THEN ARRAY[]::text[]
-                ELSE ARRAY(SELECT jsonb_array_elements_text(CAST(tags AS jsonb))) END AS tags,
-            pushed_hash, remote_contact_id, CAST(last_changed AS timestamptz) AS last_changed, CAST(rest AS jsonb) AS rest
+        SELECT g.contact_id, g.email, g.hash, g.status, CAST(g.merge_fields AS jsonb) AS merge_fields,
+            CASE WHEN g.tags IS NULL OR g.tags = '[]' THEN ARRAY[]::text[]
+                ELSE ARRAY(SELECT jsonb_array_elements_text(CAST(g.tags AS jsonb))) END AS tags,
+            g.pushed_hash, g.remote_contact_id, CAST(g.last_changed AS timestamptz) AS last_changed,
+            CASE WHEN o.contact_id IS NULL THEN jsonb_strip_nulls(CAST(g.theirs AS jsonb))
+                ELSE CAST(g.theirs AS jsonb) END AS theirs,
+            CAST(g.rest AS jsonb) AS rest, coalesce(o.status, '') AS was
         FROM unnest(CAST(:ids AS bigint[]), {texts_sql("emails")}, {texts_sql("hashes")}, {texts_sql("statuses")},
             {texts_sql("merge_fields")}, {texts_sql("tags")}, {texts_sql("pushed")}, {texts_sql("remote_ids")},
-            {texts_sql("changed")}, {texts_sql("rests")})
-            AS g(contact_id, email, hash, status, merge_fields, tags, pushed_hash, remote_contact_id, last_changed, rest)),
+            {texts_sql("changed")}, {texts_sql("theirs")}, {texts_sql("rests")})
+            AS g(contact_id, email, hash, status, merge_fields, tags, pushed_hash, remote_contact_id, last_changed,
+                theirs, rest)
+        LEFT JOIN members o ON o.audience_id = :audience_id AND o.contact_id = g.contact_id),
     told AS (
         INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail)
         SELECT g.contact_id, now(), 'member', 'Mailchimp: ' || g.status || ' in ' || a.slug,
-            jsonb_build_object('audience', a.slug, 'status', g.status, 'was', coalesce(m.status, ''))
+            jsonb_build_object('audience', a.slug, 'status', g.status, 'was', g.was)
         FROM given g JOIN audiences a ON a.id = :audience_id
-        LEFT JOIN members m ON m.audience_id = :audience_id AND m.contact_id = g.contact_id
-        WHERE g.status <> '' AND g.status IS DISTINCT FROM coalesce(m.status, ''))
+        WHERE g.status <> '' AND g.status <> g.was)
     INSERT INTO members AS m (audience_id, contact_id, email_address, subscriber_hash, status, merge_fields, tags,
-        pushed_hash, pushed_at, remote_contact_id, last_changed, error, sync_state, interests, marketing_permissions,
-        theirs_changed, asked_evidence_id)
+        pushed_hash, pushed_at, remote_contact_id, last_changed, theirs_changed, error, sync_state, interests,
+        marketing_permissions, asked_evidence_id)
     SELECT :audience_id, contact_id, email, hash, coalesce(status, ''), merge_fields, tags,
         coalesce(pushed_hash, ''), CASE WHEN pushed_hash IS NOT NULL THEN now() END, remote_contact_id, last_changed,
-        nullif(rest -> 'error', 'null'), coalesce(rest ->> 'sync_state', 'ok'), coalesce(rest -> 'interests', '{{}}'),
-        coalesce(rest -> 'permissions', '{{}}'), coalesce(rest -> 'theirs_changed', '{{}}'),
+        coalesce(theirs, '{{}}'), nullif(rest -> 'error', 'null'), coalesce(rest ->> 'sync_state', 'ok'),
+        coalesce(rest -> 'interests', '{{}}'), coalesce(rest -> 'permissions', '{{}}'),
         CAST(rest ->> 'asked_evidence_id' AS bigint)
     FROM given ORDER BY contact_id
     ON CONFLICT (audience_id, contact_id) DO UPDATE SET
@@ -140,6 +142,7 @@ def write_members(session: Session, audience_id: int, writes: Sequence[MirrorWri
         "changed": texts_column(
             [one.last_changed.isoformat() if one.last_changed else None for one in writes]
         ),
+        "theirs": texts_column([_text(one.theirs_changed) if one.theirs_changed else None for one in writes]),
         "rests": texts_column([None if (rest := one.rest) is None else _text(rest) for one in writes]),
         "keep_status": numbers_column([one.contact_id for one in writes if one.status is None]),
         "keep_tags": numbers_column([one.contact_id for one in writes if one.tags is None]),

@@ -1,9 +1,11 @@
 """PostgreSQL: one engine a process, sessions for verbs, names for constraints."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -32,6 +34,14 @@ def sqlalchemy_url(url: str) -> str:
     return url
 
 
+def read_json(content: bytes | str) -> Any:
+    """A JSON column's value. The quick decoder refuses numbers beyond a float's range; the plain one calls them inf."""
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.MsgspecError:
+        return json.loads(content)
+
+
 def make_engine(url: str, *, pool_size: int = 5, statement_timeout_ms: int = 30_000) -> Engine:
     """An engine whose every wait has an end: connect 3 s, pool 5 s, statements as given."""
     engine = create_engine(
@@ -40,6 +50,7 @@ def make_engine(url: str, *, pool_size: int = 5, statement_timeout_ms: int = 30_
         max_overflow=5,
         pool_timeout=5,
         pool_pre_ping=True,
+        json_deserializer=read_json,
         hide_parameters=True,  # an error's text must not carry a person's data into a log
         connect_args={
             "connect_timeout": 3,
