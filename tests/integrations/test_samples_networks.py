@@ -24,6 +24,8 @@ SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
     "linkedin/fetch-leadFormResponse-2.json": ([], ["unnamed"]),
     "linkedin/lead-created-1.json": (["LEAD_ACTION.CREATED"], []),
     "linkedin/lead-deleted-1.json": (["LEAD_ACTION.DELETED"], []),
+    "tiktok/authorization-removed-1.json": ([], ["authorization.removed"]),
+    "tiktok/ping-1.json": ([], ["tiktok.ping"]),
     "x/aaa-follow_events-template.txt": "not JSON",  # holes in it; filled below
     "x/aaa-tweet_create-longform-truncated-1.txt": "not JSON",  # the same
     "x/autohook-signed-2.json": ([], ["test_number"]),
@@ -37,7 +39,7 @@ SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
     "x/xaa-profile-update-bio-1.json": (["profile.update.bio"], []),
     "x/xaa-unfollow-1.json": (["follow.unfollow"], []),
 }
-FOLDERS = {"linkedin": "linkedin", "x": "x"}  # of samples -> integration
+FOLDERS = {"linkedin": "linkedin", "tiktok": "tiktok", "x": "x"}  # of samples -> integration
 NOT_BODIES: frozenset[str] = frozenset()
 
 
