@@ -56,7 +56,8 @@ def _is_member(session: Session, audience: AudienceView, email: str) -> bool:
 def _without(
     patch: ContactPatch, audience: AudienceView, content: Mapping[str, Any], email: str
 ) -> ContactPatch:
-    judged = {name for found in audience.outward.fields.values() for name in found.takes or found.inputs}
+    mapped = audience.outward.fields.values()
+    judged = {"email", *(name for found in mapped for name in found.takes or found.inputs)}
     if content.get("type") == "upemail":
         return replace(patch, identities=(Identity("email", email),), fields={})
     kept = {name: value for name, value in patch.fields.items() if name not in judged}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.mailchimp.answers import MergeField
+from integrations.mailchimp.answers_more import InterestCategory
 from integrations.mailchimp.gateway import Gateway
 
 # Mailchimp's usual merge fields and the contact fields they mean; used where the audience has them.
@@ -20,10 +21,11 @@ class LiveAudience:
     subscribe_url: str = ""
     is_double_optin: bool = False
     merge_fields: tuple[MergeField, ...] = ()
+    interests: tuple[InterestCategory, ...] | None = None  # None: not read
 
     def as_schema(self) -> dict[str, Any]:
         """The form kept in the database."""
-        return {
+        schema: dict[str, Any] = {
             "name": self.name,
             "subscribe_url": self.subscribe_url,
             "merge_fields": {
@@ -37,13 +39,25 @@ class LiveAudience:
                 for one in self.merge_fields
             },
         }
+        if self.interests is not None:
+            schema["interests"] = {
+                one.interest_id: {"name": one.name, "group": group.title}
+                for group in self.interests
+                for one in group.interests
+            }
+        return schema
 
 
 def read_live_audience(gateway: Gateway, list_id: str) -> LiveAudience:
-    """Two calls. MailchimpProblem where the audience or the key is not there."""
+    """Three calls, and one for each group of interests. MailchimpProblem where the audience or the key is not there."""
     info = gateway.get_audience(list_id)
     return LiveAudience(
-        list_id, info.name, info.subscribe_url, info.is_double_optin, gateway.list_merge_fields(list_id)
+        list_id,
+        info.name,
+        info.subscribe_url,
+        info.is_double_optin,
+        gateway.list_merge_fields(list_id),
+        gateway.list_interest_categories(list_id),
     )
 
 

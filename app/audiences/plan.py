@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.audiences.desire import Desired, Difference, desire, find_difference, for_new
-from app.audiences.entry import Facts
 from app.audiences.valve import (
     CALLS,
     REACHABLE_THERE,
@@ -96,9 +95,7 @@ def plan_member(contact: ContactView, mirror: Mirror | None, audience: AudienceV
         return Operation("nothing", contact.contact_id)
     if not contact.email:
         return _leave(contact, mirror, audience, NO_ADDRESS)
-    if audience.entry.tests and not audience.entry.holds(
-        Facts(contact.fields, contact.tags, contact.sources, contact.purposes)
-    ):
+    if audience.entry.tests and not audience.entry.holds(contact.facts):
         return _leave(contact, mirror, audience, NO_LONGER_FITS)
     desired = desire(contact, mirror, audience)
     move = find_move(contact, mirror, audience, desired.member_hash)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from app.audiences.entry import EntryTest, compile_entry
+from app.audiences.entry import EntryTest, Facts, compile_entry
 from app.audiences.formats import FieldSpec
 from app.audiences.outward import Outward, Shape, make_shape
 from app.audiences.valve import Standing
@@ -50,6 +50,7 @@ class AudienceView:
     marketing_permissions: Mapping[str, str] = field(default_factory=dict)  # permission id -> purpose
     contact_id_field: str = ""
     gone_tags: tuple[str, ...] = ()  # mapped, but no longer there at Mailchimp
+    gone_interests: tuple[str, ...] = ()  # managed, but no longer there
     is_read: bool = True  # Mailchimp's members were read once, so that a new one is known to be new
     shape: Shape = field(init=False, compare=False, repr=False)
     entry: EntryTest = field(init=False, compare=False, repr=False)
@@ -112,6 +113,11 @@ class ContactView:
     @property
     def email(self) -> str:
         return str(self.fields.get("email") or "").strip()
+
+    @property
+    def facts(self) -> Facts:
+        """What an entry rule looks at."""
+        return Facts(self.fields, self.tags, self.sources, self.purposes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,72 @@
+"""How many people an entry rule lets in, counted with the very test that planning uses. Shown while a rule is edited."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.audiences.entry import Facts, check_entry_rule
+from app.audiences.views import AudienceView
+
+PAGE_SIZE = 5000
+# Everybody with consent that stands and an address, with just the fields that the rule reads.
+WILLING = text("""
+    SELECT c.id,
+           (SELECT coalesce(jsonb_object_agg(n, c.fields -> n), '{}') FROM unnest(CAST(:names AS text[])) AS n
+            WHERE c.fields ? n) AS fields,
+           c.tags,
+           CASE WHEN :with_sources THEN ARRAY(SELECT DISTINCT s.slug FROM contact_patches t JOIN sources s ON s.id = t.source_id
+                WHERE t.contact_id = c.id) ELSE ARRAY[]::text[] END AS sources,
+           CASE WHEN :with_purposes THEN ARRAY(SELECT k.purpose FROM consents k WHERE k.contact_id = c.id
+                AND k.channel = :channel AND k.status = 'given') ELSE ARRAY[]::text[] END AS purposes
+    FROM consents p JOIN contacts c ON c.id = p.contact_id AND c.state = 'active'
+    LEFT JOIN consents e ON e.contact_id = c.id AND e.channel = p.channel AND e.purpose = '*' AND e.status = 'withdrawn'
+    WHERE p.channel = :channel AND p.purpose = :purpose AND p.status = 'given' AND p.contact_id > :after
+      AND (e.contact_id IS NULL OR (p.proof = 'confirmed' AND p.decided_at > e.decided_at))
+      AND btrim(coalesce(c.fields ->> 'email', '')) <> ''
+    ORDER BY c.id LIMIT :limit
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class EntitledCount:
+    """`willing`: with consent and an address. `entitled`: of them, those whom the rule lets in. Some of their ids."""
+
+    willing: int
+    entitled: int
+    sample: tuple[int, ...] = ()
+
+
+def count_entitled(
+    session: Session, audience: AudienceView, rule: Mapping[str, Any] | None = None, *, sample_size: int = 5
+) -> EntitledCount:
+    """The count for the audience's own rule, or for another one under its channel and purpose. InvalidError.
+
+    100,000 contacts take about half a second. Of a shared address everybody counts, though one speaks for it.
+    """
+    if rule is not None:
+        check_entry_rule(rule)
+        audience = replace(audience, entry_rule=rule)
+    entry = audience.entry
+    asked = {
+        "names": list(entry.fields),
+        "channel": audience.channel,
+        "purpose": audience.purpose,
+        "with_sources": entry.needs_sources,
+        "with_purposes": entry.needs_purposes,
+        "limit": PAGE_SIZE,
+        "after": 0,
+    }
+    willing, entitled = 0, 0
+    sample: list[int] = []
+    while page := session.execute(WILLING, asked).all():
+        asked["after"] = page[-1].id
+        willing += len(page)
+        for contact_id, *facts in page:
+            if entry.holds(Facts(*facts)):
+                entitled += 1
+                if len(sample) < sample_size:
+                    sample.append(contact_id)
+    return EntitledCount(willing, entitled, tuple(sample))

@@ -1,0 +1,136 @@
+"""The live schema of an audience, read again: what vanished and what came back, with one alert for each; new merge fields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.audiences.connect import Connections
+from app.audiences.gate import get_destination_of
+from app.audiences.live import LiveAudience, read_live_audience
+from app.audiences.load import get_audience
+from app.audiences.models import Audience
+from app.audiences.outbox import queue_audience
+from app.audiences.outward import TAG
+from app.audiences.pauses import raise_alert
+from app.audiences.views import Trouble
+from app.core.audit import audit
+from app.core.clock import database_now
+from app.core.db import transaction
+from app.core.errors import InvalidError
+from integrations.mailchimp.problems import MailchimpProblem
+from mappings.language.fields import default_fields
+
+# The type of a merge field that holds a contact field of this type; text for all others.
+GUESSES: Mapping[str, str] = {
+    "phone": "phone",
+    "url": "url",
+    "integer": "number",
+    "number": "number",
+    "year": "number",
+    "date": "date",
+    "birthday": "birthday",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaNews:
+    """Mapped merge fields that are gone since the last reading, and those that are back."""
+
+    gone: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
+
+
+def refresh_schema(sessions: sessionmaker[Session], connections: Connections, audience_id: int) -> SchemaNews:
+    """Read the live audience and keep it. MailchimpProblem where it cannot be read."""
+    with transaction(sessions) as session:
+        destination = get_destination_of(session, audience_id)
+        list_id = session.get_one(Audience, audience_id).list_id
+    live = read_live_audience(connections.gateway(destination), list_id)
+    with transaction(sessions) as session:
+        return keep_schema(session, audience_id, live)
+
+
+def keep_schema(session: Session, audience_id: int, live: LiveAudience) -> SchemaNews:
+    """Keep what was read. A mapped field that is gone is left out of pushes, with one alert; all else goes on.
+
+    Once it is back everybody is planned anew, which fills it.
+    """
+    audience = session.get_one(Audience, audience_id, with_for_update=True)
+    there = {one.tag for one in live.merge_fields}
+    mapped = {*audience.merge_fields, audience.contact_id_field} - {"", "EMAIL"}
+    before = set((audience.remote_schema or {}).get("gone") or ())
+    gone = sorted(mapped - there)
+    read_at = database_now(session).isoformat()
+    audience.remote_schema = {
+        **(audience.remote_schema or {}), **live.as_schema(), "gone": gone, "read_at": read_at,
+    }  # fmt: skip
+    news = SchemaNews(tuple(tag for tag in gone if tag not in before), tuple(sorted(before & there & mapped)))
+    if news.gone:
+        raise_alert(session, audience_id, _gone_trouble(news.gone))
+    if news.back:
+        session.flush()
+        queue_audience(session, audience_id)
+    return news
+
+
+def _gone_trouble(tags: tuple[str, ...]) -> Trouble:
+    return Trouble(
+        "merge_field_gone",
+        f"The audience no longer has {', '.join(tags)}; everything else goes on without.",
+        "Make the merge field again (`muster audiences add-field`), or take it out of the mapping.",
+    )
+
+
+def lacks_mapped(merge_fields: Mapping[str, Any], mapped: frozenset[str], gone: tuple[str, ...]) -> bool:
+    """Whether a member's answer, which names every merge field, does not fit what was last read. Pure."""
+    return any((tag in merge_fields) == (tag in gone) for tag in mapped if tag != "EMAIL")
+
+
+def create_merge_field(
+    sessions: sessionmaker[Session],
+    connections: Connections,
+    audience_id: int,
+    tag: str,
+    *,
+    name: str = "",
+    type_: str = "",
+    actor: str = "command line",
+) -> SchemaNews:
+    """Make a merge field at Mailchimp; its type and name are guessed from the contact field that is mapped to it.
+
+    InvalidError for a tag that cannot be, that is there already, or that Mailchimp refuses.
+    """
+    if not TAG.fullmatch(tag):
+        raise InvalidError(f"{tag[:40]!r} is no merge tag.", "1 to 10 capital letters, digits and _.")
+    with transaction(sessions) as session:
+        audience, destination = get_audience(session, audience_id), get_destination_of(session, audience_id)
+    if tag in audience.schema and tag not in audience.gone_tags:
+        raise InvalidError(f"The audience has a merge field {tag} already.", "Map a contact field to it.")
+    meant_name, meant_type = guess_field(audience.merge_fields.get(tag), tag)
+    if tag == audience.contact_id_field:
+        meant_name, meant_type = "Muster contact id", "number"
+    gateway = connections.gateway(destination)
+    try:
+        gateway.add_merge_field(audience.list_id, tag, name or meant_name, type_ or meant_type)
+    except MailchimpProblem as problem:
+        raise InvalidError(
+            f"Mailchimp did not make the merge field {tag}: {problem}", problem.sentence
+        ) from problem
+    with transaction(sessions) as session:
+        made = {"tag": tag, "type": type_ or meant_type}
+        audit(session, actor, "audience.merge_field", f"audience:{audience.slug}", None, made)
+    return refresh_schema(sessions, connections, audience_id)
+
+
+def guess_field(mapped: Any, tag: str) -> tuple[str, str]:
+    """Name and type for a merge field, from what is mapped to it. Pure."""
+    source = mapped.get("from") if isinstance(mapped, Mapping) else mapped
+    has_steps = isinstance(mapped, Mapping) and bool({"do", "default"} & set(mapped))
+    if source == "address" or (isinstance(source, Mapping) and "addr1" in source):
+        return "Address", "address"
+    entry = default_fields().find(source) if isinstance(source, str) else None
+    if entry is None:
+        return tag.capitalize(), "text"
+    return entry.label, "text" if has_steps else GUESSES.get(entry.type, "text")
