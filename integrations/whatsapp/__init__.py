@@ -1,0 +1,1 @@
+"""WhatsApp: messages to a business number, and who wants to be written to there."""
