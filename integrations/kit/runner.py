@@ -24,6 +24,7 @@ from integrations.kit.contract import (
     Unreadable,
 )
 from integrations.kit.registry import fixtures_folder, get_source
+from integrations.kit.strict_json import dump_json
 from integrations.kit.times import find_time
 
 MAX_PAGES = 100
@@ -66,8 +67,8 @@ class ScriptedClient:
         return self._answer(f"{path}?{urlencode(sorted(query.items()))}", path)
 
     def post_json(self, path: str, body: Any, headers: Mapping[str, str]) -> Any:  # noqa: ARG002
-        """The answer written for `POST <path>`."""
-        return self._answer(f"POST {path}")
+        """The answer written for `POST <path> <body as JSON>`, or `POST <path>`."""
+        return self._answer(f"POST {path} {dump_json(body).decode()}", f"POST {path}")
 
     def _answer(self, *names: str) -> Any:
         found = (self._answers[name] for name in names if name in self._answers)
