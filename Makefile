@@ -13,7 +13,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_SYSTEM_CERTS ?= 1
 export UV_NATIVE_TLS ?= 1
 
-.PHONY: help up test contract check bench chaos clean install install-dev lock
+.PHONY: help up test contract fixtures check bench chaos clean install install-dev lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ test: install-dev ## run every test; the last lines name what could not run
 
 contract: install-dev ## compare with Mailchimp's definition and recorded answers; LIVE=1 asks a real account
 	@$(BIN)/python tools/contract.py $(if $(LIVE),--live)
+
+fixtures: install-dev ## play every integration's fixtures and what is derived from them
+	@$(BIN)/python tools/fixtures.py
 
 check: install-dev ## lint, types, import contracts
 	$(BIN)/ruff check .

@@ -114,6 +114,32 @@ def test_what_is_stored_is_enough_to_split_again(case: Case) -> None:
     assert reading_of(replace(case, request=stored)) == reading_of(case)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("case", SIGNED, ids=_id)
+def test_a_body_that_was_cut_off_is_a_named_reason_or_less_of_the_same(case: Case, share: float) -> None:
+    cut = replace(case.request, body=case.request.body[: int(len(case.request.body) * share)])
+
+    reading = reading_of(replace(case, request=cut))
+
+    whole = reading_of(case)
+    known = set() if isinstance(whole, str) else {event.kind for event in whole.events}
+    assert (
+        isinstance(reading, str)
+        or not reading.events
+        or {event.kind for event in reading.events} <= known | {"form"}
+    )
+    assert case.source.delivery_key(cut, case.config).value
+    assert isinstance(case.source.stored_body(cut, case.config), bytes)
+
+
+@pytest.mark.parametrize("case", SIGNED, ids=_id)
+def test_events_that_stand_twice_in_one_delivery_are_one(case: Case) -> None:
+    reading = reading_of(case)
+
+    keys = [] if isinstance(reading, str) else [event.key for event in reading.events]
+    assert sorted(set(keys)) == sorted(keys)
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if "patches" in case.expect], ids=_id)
 def test_the_preset_maps_a_fixture_as_expected(case: Case) -> None:
     assert case.expect["patches"] == mapped(case)
