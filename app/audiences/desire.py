@@ -186,11 +186,14 @@ def stands_here(
 
 
 def is_newer(ours_at: datetime | None, theirs_at: str | datetime | None) -> bool:
-    """Whether our value is the later one; one of unknown age is not."""
+    """Whether our value is the later one; one of unknown age is not.
+
+    Mailchimp tells whole seconds. Within one second theirs is the later: it was found changed after ours was written.
+    """
     if ours_at is None or theirs_at is None:
         return ours_at is not None
     moment = datetime.fromisoformat(theirs_at) if isinstance(theirs_at, str) else theirs_at
-    return ours_at > moment
+    return ours_at.replace(microsecond=0) > moment
 
 
 def changed_at(provenance: Mapping[str, Any], names: tuple[str, ...]) -> datetime | None:

@@ -59,7 +59,7 @@ class Simulator:
 
     def tags(self, email: str) -> set[str]:
         audience = next(iter(self.running.world.audiences.values()))
-        return {audience.tag_names[tag_id] for tag_id in self.member(email).tags}
+        return {audience.tags[tag_id].name for tag_id in self.member(email).tag_ids}
 
     @property
     def calls(self) -> int:
@@ -110,11 +110,30 @@ WITH people AS (
     FROM generate_series(1, :count) AS n RETURNING id, fields ->> 'email' AS email),
 addresses AS (
     INSERT INTO identities (kind, match_value, given_value, contact_id) SELECT 'email', email, email, id FROM people),
+stated AS (
+    INSERT INTO contact_patches (contact_id, occurred_at, fields, tags_added)
+    SELECT id, now(), jsonb_build_object('email', email, 'first_name', 'P' || substring(email FROM '[0-9]+')), CAST(:tags AS text[])
+    FROM people),
 lines AS (
     INSERT INTO consent_evidence (contact_id, channel, purpose, address, verdict, occurred_at)
     SELECT id, 'email', 'newsletter', email, 'given', now() FROM people RETURNING id, contact_id)
 INSERT INTO consents (contact_id, channel, purpose, status, proof, evidence_id, decided_at)
 SELECT contact_id, 'email', 'newsletter', 'given', 'claimed', id, now() FROM lines RETURNING contact_id
+"""
+
+
+# What somebody states of a contact, as a patch that the contact's fields and their provenance come from.
+STATE = """
+WITH patch AS (
+    INSERT INTO contact_patches (contact_id, occurred_at, fields, tags_added, tags_removed)
+    VALUES (:id, coalesce(CAST(:at AS timestamptz), now()), CAST(:fields AS jsonb), :added, :removed) RETURNING id, occurred_at)
+UPDATE contacts c SET fields = c.fields || CAST(:fields AS jsonb),
+    tags = ARRAY(SELECT t FROM unnest(c.tags || CAST(:added AS text[])) AS t WHERE t <> ALL(CAST(:removed AS text[]))),
+    provenance = c.provenance || coalesce((
+        SELECT jsonb_object_agg(name, jsonb_build_object('patch_id', p.id, 'event_id', NULL, 'source_id', NULL,
+            'occurred_at', to_char(p.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00')))
+        FROM patch p, jsonb_object_keys(CAST(:fields AS jsonb)) AS name), '{}')
+WHERE c.id = :id
 """
 
 
@@ -139,11 +158,9 @@ class Office:
         """A contact with an address, its fields, and one line in the ledger; queued."""
         with transaction(self.sessions) as session:
             contact_id = session.execute(
-                text(
-                    "INSERT INTO contacts (fields, tags) VALUES (CAST(:fields AS jsonb), :tags) RETURNING id"
-                ),
-                {"fields": json.dumps({"email": email, **fields}), "tags": list(tags)},
+                text("INSERT INTO contacts DEFAULT VALUES RETURNING id")
             ).scalar_one()
+            self._state(session, contact_id, {"email": email, **fields}, added=list(tags))
             session.execute(
                 text(
                     "INSERT INTO identities (kind, match_value, given_value, contact_id) VALUES ('email', :v, :g, :c)"
@@ -178,17 +195,30 @@ class Office:
             derive_consents(session, lock_drafts(session, [contact_id]).values())
         self.touch(contact_id)
 
-    def change(self, contact_id: int, **fields: Any) -> None:
+    def _state(self, session: Session, contact_id: int, fields: Mapping[str, Any], **more: Any) -> None:
+        asked = {"id": contact_id, "fields": json.dumps(fields), "at": None, "added": [], "removed": []}
+        session.execute(text(STATE), {**asked, **more})
+
+    def change(self, contact_id: int, at: str | None = None, **fields: Any) -> None:
+        """Other values, stated now or `at` some time (ISO); None takes one away by hand."""
         with transaction(self.sessions) as session:
-            session.execute(
-                text("UPDATE contacts SET fields = fields || CAST(:fields AS jsonb) WHERE id = :id"),
-                {"fields": json.dumps(fields), "id": contact_id},
-            )
+            self._state(session, contact_id, fields, at=at)
         self.touch(contact_id)
 
     def tag(self, contact_id: int, *tags: str) -> None:
-        self.execute("UPDATE contacts SET tags = :tags WHERE id = :id", tags=list(tags), id=contact_id)
+        """These tags and no others."""
+        with transaction(self.sessions) as session:
+            there = session.execute(
+                text("SELECT tags FROM contacts WHERE id = :id"), {"id": contact_id}
+            ).scalar_one()
+            gone = [tag for tag in there if tag not in tags]
+            new = [tag for tag in tags if tag not in there]
+            self._state(session, contact_id, {}, added=new, removed=gone)
         self.touch(contact_id)
+
+    def fields(self, contact_id: int) -> dict[str, Any]:
+        """What the customer database has of a contact."""
+        return dict(self.execute("SELECT fields FROM contacts WHERE id = :id", id=contact_id)[0][0])
 
     def touch(self, *contact_ids: int) -> None:
         with transaction(self.sessions) as session:
