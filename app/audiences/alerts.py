@@ -37,7 +37,7 @@ NEXT_STEPS: Mapping[str, str] = {
     "disabled": "Sign in to Mailchimp: a notice there says why. Muster goes on by itself.",
     GONE: "Bring the audience back in Mailchimp, or remove it here; Muster asks by itself.",
     MERGE_FIELD: "Make the merge field again, or take it out of the mapping.",
-    GUARD: "`muster sync approve {slug}` lets them go; or mend the rule or the list.",
+    GUARD: "Mend the rule or the list, and it goes on by itself; or `muster sync approve {slug}` lets them go.",
     BY_ADMIN: "`muster sync resume {slug}` lets it go on.",
     "outage": "Nothing to do: Muster asks every 30 seconds and goes on by itself.",
     "webhook": "`muster audiences repair-webhook {slug}`.",
@@ -70,9 +70,11 @@ def _of_destinations(session: Session) -> Iterator[Alert]:
 
 
 def _of_audiences(session: Session) -> Iterator[Alert]:
+    guards = select(SyncRun.audience_id).where(SyncRun.kind == GUARD, SyncRun.state == "waiting")
+    asking = set(session.scalars(guards))  # those are told as approvals that are awaited
     for one in session.scalars(select(Audience).where(Audience.is_enabled).order_by(Audience.slug)):
         subject = f"audience {one.slug}"
-        if one.paused_at is not None and one.paused_code != GUARD:
+        if one.paused_at is not None and not (one.paused_code == GUARD and one.id in asking):
             code, reason = one.paused_code or BY_ADMIN, one.paused_reason or ""
             level: Level = "notice" if code == BY_ADMIN else "stopped"
             yield _alert(level, code, subject, one.slug, since=one.paused_at, reason=reason)

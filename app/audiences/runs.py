@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.gate import mind_problem
+from app.audiences.mirror import note_uncertain
 from app.audiences.models import SyncRun
 from app.audiences.views import Trouble
 from app.core.db import transaction
@@ -40,7 +41,7 @@ MORE = text("UPDATE sync_runs SET total_count = done_count + :waiting WHERE id =
 # Of the bulk lane, and only people who stand by their consent: everybody else's change is still needed.
 DROP = text("""
     DELETE FROM changes c USING audiences a
-    WHERE a.id = :audience_id AND c.audience_id = a.id AND c.lane = 1 AND c.sent_email IS NULL
+    WHERE a.id = :audience_id AND c.audience_id = a.id AND c.lane = 1
       AND (c.leased_until IS NULL OR c.leased_until <= now())
       AND EXISTS (SELECT FROM contacts p WHERE p.id = c.contact_id AND p.state = 'active')
       AND NOT EXISTS (
@@ -52,6 +53,7 @@ DROP = text("""
         JOIN consents k ON k.contact_id = j.contact_id AND k.channel = a.channel
           AND k.purpose IN (a.purpose, '*') AND k.status = 'withdrawn'
         WHERE i.contact_id = c.contact_id AND i.kind = 'email')
+    RETURNING c.contact_id, c.sent_email
 """)
 UNCOUNTED = frozenset({"calls", "is_blocked"})
 
@@ -214,8 +216,14 @@ def _end_run(session: Session, run: SyncRun, end: _End) -> None:
 
 
 def drop_bulk_changes(session: Session, audience_id: int) -> int:
-    """Forget what a bulk run had queued; how many. Nobody who opted out or was erased is forgotten, nor a live change."""
-    return int(getattr(session.execute(DROP, {"audience_id": audience_id}), "rowcount", 0))
+    """Forget what a bulk run had queued; how many. Nobody who opted out or was erased is forgotten, nor a live change.
+
+    Where a call may have made a member and never said so, the mirror keeps that in mind for a later opt-out.
+    """
+    dropped = session.execute(DROP, {"audience_id": audience_id}).all()
+    sent = {row.contact_id: row.sent_email for row in dropped if row.sent_email}
+    note_uncertain(session, audience_id, dict(sorted(sent.items())))
+    return len(dropped)
 
 
 class Counts(Protocol):
