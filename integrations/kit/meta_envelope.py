@@ -48,17 +48,17 @@ class Envelope:
 
 def read_envelope(body: bytes, wanted: Collection[str]) -> Envelope:
     """Every update in the body. Unreadable where it is no envelope, or names a wanted field without its value."""
-    value = load_json(body)
-    if not isinstance(value, dict):
+    bodies = _bodies(load_json(body))
+    if not bodies:
         raise Unreadable("the JSON is no object", "Meta sends one object with object and entry.")
-    parts = [part for entry in _entries(value) for part in _parts(entry, wanted)]
-    return Envelope(text_of(value.get("object")), tuple(parts))
+    parts = [part for one in bodies for entry in _entries(one) for part in _parts(entry, wanted)]
+    return Envelope(next(filter(None, (text_of(one.get("object")) for one in bodies)), ""), tuple(parts))
 
 
 def find_entries(value: Any) -> list[dict[str, Any]]:
     """The entries of a parsed body, for whoever takes words out of them; none where it is no envelope."""
     try:
-        return _entries(value) if isinstance(value, dict) else []
+        return [entry for one in _bodies(value) for entry in _entries(one)]
     except Unreadable:
         return []
 
@@ -76,6 +76,12 @@ def find_messaging(entry: dict[str, Any]) -> list[dict[str, Any]]:
     if "sender" in entry:
         found.append(entry)
     return [item for item in found if isinstance(item, dict) and "sender" in item]
+
+
+def _bodies(value: Any) -> list[dict[str, Any]]:
+    """The body, or those of a list: Meta's page on Instagram shows the object inside one. Nothing where it is neither."""
+    found = value if isinstance(value, list) else [value]
+    return found if all(isinstance(one, dict) for one in found) else []
 
 
 def _entries(value: dict[str, Any]) -> list[dict[str, Any]]:
