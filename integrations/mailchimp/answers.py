@@ -158,29 +158,29 @@ def read_member(body: Mapping[str, Any]) -> MemberState:
 
 
 def member_state(wire: WireMember) -> MemberState:
-    tags = tuple([str(tag.get("name", "")) for tag in wire.tags or ()])
+    tags = tuple([str(tag.get("name", "")) for tag in wire.tags]) if wire.tags else ()
     return MemberState(
-        member_hash=str(wire.id or ""),
-        email=str(wire.email_address or ""),
-        status=str(wire.status or ""),
-        unique_email_id=str(wire.unique_email_id or ""),
-        contact_id=str(wire.contact_id or ""),
-        web_id=wire.web_id,
-        full_name=str(wire.full_name or ""),
-        unsubscribe_reason=str(wire.unsubscribe_reason or ""),
-        email_type=str(wire.email_type or ""),
-        language=str(wire.language or ""),
-        source=str(wire.source or ""),
-        list_id=str(wire.list_id or ""),
-        is_vip=bool(wire.vip),
-        merge_fields=wire.merge_fields or {},
-        interests=wire.interests or {},
-        marketing_permissions=_permissions(wire.marketing_permissions) if wire.marketing_permissions else {},
-        tags=tags,
-        tag_count=int(wire.tags_count or len(tags)),
-        opted_in_at=read_time(wire.timestamp_opt),
-        signed_up_at=read_time(wire.timestamp_signup),
-        changed_at=read_time(wire.last_changed),
+        wire.id or "",
+        wire.email_address or "",
+        wire.status or "",
+        wire.unique_email_id or "",
+        wire.contact_id or "",
+        wire.web_id,
+        wire.full_name or "",
+        wire.unsubscribe_reason or "",
+        wire.email_type or "",
+        wire.language or "",
+        wire.source or "",
+        wire.list_id or "",
+        bool(wire.vip),
+        wire.merge_fields or {},
+        wire.interests or {},
+        _permissions(wire.marketing_permissions) if wire.marketing_permissions else {},
+        tags,
+        wire.tags_count or len(tags),
+        read_time(wire.timestamp_opt),
+        read_time(wire.timestamp_signup),
+        read_time(wire.last_changed),
     )
 
 

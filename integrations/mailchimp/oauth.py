@@ -7,22 +7,18 @@ https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/, reco
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import requests
-from urllib3.exceptions import HTTPError
-
-from integrations.mailchimp.deadline import Deadline, bounded_adapter
+from integrations.mailchimp.outside import ask_outside
 from integrations.mailchimp.problems import (
     BAD_ANSWER,
     LOGIN_REFUSED,
-    OUTAGE,
-    UNKNOWN_OUTCOME,
     MailchimpProblem,
     problem_from_answer,
 )
-from integrations.mailchimp.transport import CONNECT_SECONDS, LOOPBACK_HOSTS, check_base_url
+from integrations.mailchimp.transport import LOOPBACK_HOSTS, check_base_url
 
 LOGIN_URL = "https://login.mailchimp.com"
 DEADLINE_SECONDS = 10.0
@@ -120,33 +116,11 @@ def _ask(
 ) -> Mapping[str, Any]:
     """One call to the login host within `seconds`. Nothing of what was sent stands in a problem."""
     where, url = f"{method} {path}", check_base_url(client.login_url) + path
-    deadline = Deadline()
-    deadline.start(seconds)
-    try:
-        with requests.Session() as session:
-            session.trust_env = urlsplit(url).hostname not in LOOPBACK_HOSTS
-            session.mount(f"{urlsplit(url).scheme}://", bounded_adapter(deadline, 1))
-            session.auth = _no_auth
-            with session.request(
-                method,
-                url,
-                data=form,
-                headers={"Accept": "application/json", "User-Agent": "Muster", **(headers or {})},
-                timeout=(min(CONNECT_SECONDS, seconds), seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                status, content = answer.status_code, answer.raw.read(MAX_ANSWER_BYTES, decode_content=True)
-    except (requests.ConnectTimeout, requests.exceptions.SSLError):
-        raise MailchimpProblem(OUTAGE, None, "Not Connected", where=where) from None
-    except (requests.RequestException, HTTPError, OSError):
-        raise MailchimpProblem(UNKNOWN_OUTCOME, None, "No Answer", where=where) from None
+    accepted = {"Accept": "application/json", **(headers or {})}
+    status, content = ask_outside(
+        method, url, where, seconds, most_bytes=MAX_ANSWER_BYTES, form=form, headers=accepted
+    )
     return _read(status, content, where)
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps requests from looking for a password in a .netrc."""
-    return request
 
 
 def _read(status: int, content: bytes, where: str) -> Mapping[str, Any]:
@@ -154,7 +128,7 @@ def _read(status: int, content: bytes, where: str) -> Mapping[str, Any]:
         parsed = json.loads(content)
     except ValueError:
         parsed = None
-    if status == requests.codes.ok and isinstance(parsed, Mapping):
+    if status == HTTPStatus.OK and isinstance(parsed, Mapping):
         return parsed
     if 400 <= status < 500 and isinstance(parsed, Mapping):  # noqa: PLR2004 - RFC 6749: {"error": "invalid_grant"}
         raise MailchimpProblem(LOGIN_REFUSED, status, str(parsed.get("error") or "")[:80], where=where)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 
-class WireMember(msgspec.Struct):
+class WireMember(msgspec.Struct, gc=False):  # no cycles: nothing for the collector to look through
     """A member's words that Muster reads; anything may be missing, null or, as Mailchimp has it, ""."""
 
     id: Any = None
@@ -36,7 +36,7 @@ class WireMember(msgspec.Struct):
     last_changed: Any = None
 
 
-class WireBatch(msgspec.Struct):
+class WireBatch(msgspec.Struct, gc=False):
     """The answer to POST /lists/{id}. Without its three lists it is not one."""
 
     new_members: list[WireMember]
@@ -46,7 +46,7 @@ class WireBatch(msgspec.Struct):
     total_updated: int = 0
 
 
-class WirePage(msgspec.Struct):
+class WirePage(msgspec.Struct, gc=False):
     """A page of GET /lists/{id}/members."""
 
     members: list[WireMember]
