@@ -1,0 +1,1 @@
+"""Google Ads: leads of lead form assets, known by the key that travels in the body."""
