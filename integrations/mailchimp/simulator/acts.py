@@ -23,7 +23,7 @@ def get_member(audience: Audience, wants: Mapping[str, Any]) -> Member:
 
 
 def _settle(
-    world: World, audience: Audience, member: Member, status: str, cause: str, campaign_id: str = ""
+    world: World, audience: Audience, member: Member, status: str, cause: str, *, campaign_id: str = ""
 ) -> Member:
     before = member.status
     member.status, member.cause = status, cause
@@ -32,7 +32,7 @@ def _settle(
         if status == "unsubscribed":
             member.unsubscribed_at = member.changed_at
     world.save_member(audience, member)
-    say_status(world, audience, member, before, "user", campaign_id)
+    say_status(world, audience, member, before, "user", campaign_id=campaign_id)
     return member
 
 
@@ -78,7 +78,8 @@ def unsubscribe(world: World, audience: Audience, wants: Mapping[str, Any]) -> M
     """Follow the unsubscribe link of a campaign (`campaign_id`, if one is to be named)."""
     member = get_member(audience, wants)
     _remember(world, audience, member, "unsub", wants)
-    return _settle(world, audience, member, "unsubscribed", "contact", str(wants.get("campaign_id") or ""))
+    campaign_id = str(wants.get("campaign_id") or "")
+    return _settle(world, audience, member, "unsubscribed", "contact", campaign_id=campaign_id)
 
 
 def complain(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
@@ -88,7 +89,7 @@ def complain(world: World, audience: Audience, wants: Mapping[str, Any]) -> Memb
     audience.abuse_reports.append({**report, "email_id": member.hash, "email_address": member.email})
     world.save_audience(audience)
     _remember(world, audience, member, "unsub", {**wants, "reason": "Abuse complaint"})
-    return _settle(world, audience, member, "unsubscribed", "abuse", campaign_id)
+    return _settle(world, audience, member, "unsubscribed", "abuse", campaign_id=campaign_id)
 
 
 def bounce(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
@@ -98,7 +99,8 @@ def bounce(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member
     if is_soft:
         world.tally(audience, "soft_bounce")
         return member
-    return _settle(world, audience, member, "cleaned", "bounce", str(wants.get("campaign_id") or ""))
+    campaign_id = str(wants.get("campaign_id") or "")
+    return _settle(world, audience, member, "cleaned", "bounce", campaign_id=campaign_id)
 
 
 def edit(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:

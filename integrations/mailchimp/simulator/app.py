@@ -48,6 +48,7 @@ def make_app(config: SimulatorConfig | None = None, world: World | None = None) 
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.strict_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider
     found = world or World(config or SimulatorConfig())
     app.extensions["world"] = found
     install(app)

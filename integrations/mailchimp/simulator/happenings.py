@@ -30,8 +30,10 @@ class Happening:
 def happening(
     audience: Audience, kind: str, source: str, fields: Callable[[], Mapping[str, Any]], at: int
 ) -> Happening | None:
-    """The happening, or None where no webhook wants it; `fields` is only asked when one does. Without a source
-    (campaigns) the webhooks' sources do not matter."""
+    """The happening, or None where no webhook wants it; `fields` is only asked when one does.
+
+    Without a source (campaigns) the webhooks' sources do not matter.
+    """
     wanted = tuple(
         webhook
         for webhook in audience.webhooks.values()

@@ -191,8 +191,6 @@ def _plant_audience(world: World, seeds: Seeds, seed: ListSeed) -> None:
     for person, told in bodies:
         member = _member(world, audience, told, person.cause)
         world.save_member(audience, member)
-        if person.seen is not None and person.seen is not told:
-            told = {**told, **{key: person.seen[key] for key in SHOWN_ALIKE if key in person.seen}}
         _keep_differences(world, audience, member, told)
     audience.forgotten |= seed.people.forgotten
     audience.signup_blocks |= dict.fromkeys(seed.people.blocked, 2**40)

@@ -117,12 +117,6 @@ class Shapes:
     def tag(self, audience: Audience, tag: Tag, member_count: int) -> dict[str, Any]:
         """A tag or saved segment as the segments' endpoints show it."""
         own = f"/lists/{audience.list_id}/segments/{tag.tag_id}"
-        condition = {
-            "condition_type": "StaticSegment",
-            "field": "static_segment",
-            "op": "static_is",
-            "value": tag.tag_id,
-        }
         return {
             "id": tag.tag_id,
             "name": tag.name,
@@ -130,7 +124,7 @@ class Shapes:
             "type": "static" if tag.options is None else "saved",
             "created_at": iso(tag.created_at),
             "updated_at": iso(tag.updated_at),
-            "options": tag.options or {"match": "all", "conditions": [condition]},
+            "options": tag.options or {"match": "all", "conditions": []},
             "list_id": audience.list_id,
             "_links": self.own_links(own),
         }

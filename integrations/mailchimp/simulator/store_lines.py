@@ -18,7 +18,7 @@ from integrations.mailchimp.simulator.parts import (
     Webhook,
 )
 
-MEMBER_FIELDS = tuple(one.name for one in fields(Member) if one.name not in {"counted_status"})
+MEMBER_FIELDS = tuple(one.name for one in fields(Member) if one.name != "counted_status")
 SHARED_FIELDS = ("merge_tags", "tag_ids", "tag_times", "dropped_tags", "interests", "permissions")
 AUDIENCE_FIELDS = (
     "list_id", "name", "api_key", "web_id", "created_at", "is_double_optin", "has_permissions", "permissions", "about",

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 from integrations.mailchimp.simulator.audience import Audience
-from integrations.mailchimp.simulator.member import Member, unique_id_of
 from integrations.mailchimp.simulator.happenings import happening, member_fields
+from integrations.mailchimp.simulator.member import Member, unique_id_of
 from integrations.mailchimp.simulator.world import World
 
 SUBSCRIBE_FIELDS = ("id", "list_id", "email", "email_type", "ip_opt", "ip_signup", "web_id", "merges")
@@ -15,7 +15,13 @@ UNSUBSCRIBE_FIELDS = ("id", "list_id", "email", "email_type", "ip_opt", "web_id"
 
 
 def say_status(
-    world: World, audience: Audience, member: Member, status_before: str, source: str, campaign_id: str = ""
+    world: World,
+    audience: Audience,
+    member: Member,
+    status_before: str,
+    source: str,
+    *,
+    campaign_id: str = "",
 ) -> None:
     """Tell webhooks, and the contact, what a change of status means to them."""
     status = member.status

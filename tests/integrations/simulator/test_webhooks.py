@@ -2,9 +2,7 @@
 
 import hashlib
 import hmac
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
 import pytest
@@ -14,49 +12,6 @@ from integrations.mailchimp.problems import MailchimpProblem
 
 ADA, GRACE = "ada@lovelace.example", "grace@hopper.example"
 EVERYTHING = ("subscribe", "unsubscribe", "profile", "upemail", "cleaned")
-WAIT_SECONDS = 5
-
-
-class Ear:
-    """A receiver: keeps what arrives, and answers what it is told to."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[dict[str, str], bytes]] = []
-        self.agents: list[str] = []
-        self.get_status, self.post_statuses = 200, []
-        ear = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                ear.agents.append(self.headers["User-Agent"])
-                self.send_response(ear.get_status)
-                self.end_headers()
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                ear.heard.append((dict(self.headers.items()), body))
-                self.send_response(ear.post_statuses.pop(0) if ear.post_statuses else 200)
-                self.end_headers()
-
-            def log_message(self, *_args: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def wait_for(self, count: int) -> list[dict[str, str]]:
-        until = time.monotonic() + WAIT_SECONDS
-        while len(self.heard) < count and time.monotonic() < until:
-            time.sleep(0.01)
-        return [dict(parse_qsl(body.decode(), keep_blank_values=True)) for _, body in self.heard]
-
-
-@pytest.fixture
-def ear():
-    ear = Ear()
-    yield ear
-    ear.server.shutdown()
-    ear.server.server_close()
 
 
 @pytest.fixture

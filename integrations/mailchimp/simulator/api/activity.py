@@ -172,7 +172,13 @@ def _growth(audience: Audience) -> list[dict[str, Any]]:
     for month, changes in sorted(audience.months.items()):
         for status in STATUSES:
             totals[status] += changes.get(status, 0)
-        entry = {"list_id": audience.list_id, "month": month, "existing": 0, "imports": 0, "optins": 0}
+        entry: dict[str, Any] = {
+            "list_id": audience.list_id,
+            "month": month,
+            "existing": 0,
+            "imports": 0,
+            "optins": 0,
+        }
         removed = sum(
             counts.get("other_removes", 0) for day, counts in audience.days.items() if day.startswith(month)
         )
@@ -201,7 +207,7 @@ def get_abuse_report(list_id: str, report_id: int) -> Response:
 
 def _abuse(audience: Audience, report: dict[str, Any]) -> dict[str, Any]:
     member = audience.find(report["email_address"])
-    values = {tag: "" for tag in audience.fields_by_tag()} | (member.merge_fields if member else {})
+    values = dict.fromkeys(audience.fields_by_tag(), "") | (member.merge_fields if member else {})
     own = f"/lists/{audience.list_id}/abuse-reports/{report['id']}"
     return {
         "id": report["id"],

@@ -125,13 +125,14 @@ def patch_segment(list_id: str, tag_id: int) -> Response:
         name = str(body.get("name") or tag.name).strip()
         if audience.tag_ids.get(name.casefold(), tag_id) != tag_id:
             raise invalid("Sorry, that tag already exists.")
-        audience.put_tag(Tag(tag_id, name, tag.created_at, world().clock.now()))
+        tag = Tag(tag_id, name, tag.created_at, world().clock.now())
+        audience.put_tag(tag)
         if emails is not None:
             kept = {md5_of(email) for email in emails}
             _take_off(audience, tag, [one for one in audience.members() if one.hash not in kept])
             _put_on(audience, tag, emails)
         world().save_audience(audience)
-        return _answer_tag(audience, audience.tags[tag_id])
+        return _answer_tag(audience, tag)
 
 
 @routes.delete(SEGMENT)
