@@ -101,7 +101,8 @@ WRITE = text(f"""
         tags = CASE WHEN excluded.contact_id = ANY(CAST(:keep_tags AS bigint[])) THEN m.tags ELSE excluded.tags END,
         pushed_hash = CASE WHEN excluded.pushed_at IS NULL THEN m.pushed_hash ELSE excluded.pushed_hash END,
         pushed_at = coalesce(excluded.pushed_at, m.pushed_at),
-        remote_contact_id = coalesce(nullif(excluded.remote_contact_id, ''), m.remote_contact_id),
+        remote_contact_id = coalesce(nullif(excluded.remote_contact_id, ''),
+            CASE WHEN m.subscriber_hash = excluded.subscriber_hash THEN m.remote_contact_id ELSE '' END),
         last_changed = coalesce(excluded.last_changed, m.last_changed),
         error = CASE WHEN excluded.contact_id = ANY(CAST(:keep_error AS bigint[])) AND m.status = excluded.status
             THEN m.error ELSE excluded.error END,

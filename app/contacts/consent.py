@@ -5,6 +5,8 @@
   number and age, never does.
 - A withdrawal about an address binds everybody who shares the address; consent of one of them is nobody else's.
 - A withdrawal about the address that is to be written to is lifted only by a confirmation about that very address.
+- An address that bounced for good is on hold, for everybody who has it; that is no opt-out of the person's, so it
+  does not bind another address of theirs.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +17,7 @@ from typing import Literal
 EVERY_PURPOSE = "*"
 # The kind of address a channel writes to; a channel of its own (an app's push messages, say) has none.
 CHANNEL_ADDRESS_KIND = {"email": "email", "sms": "phone", "phone": "phone", "whatsapp": "phone"}
+BOUNCED = "cleaned"  # the method of a withdrawal that is a hard bounce
 PROOF_RANK = {"claimed": 0, "confirmed": 1}
 
 Status = Literal["given", "withdrawn", "none"]
@@ -32,6 +35,7 @@ class Evidence:
     occurred_at: datetime
     received_at: datetime
     address: str = ""
+    method: str = ""
     is_own: bool = True  # False: of somebody else who shares the address
 
     @property
@@ -68,7 +72,9 @@ def decide(evidence: Iterable[Evidence], channel: str, purpose: str, address: st
     lines = [line for line in evidence if line.channel == channel]
     given = [line for line in lines if line.verdict == "given" and line.purpose == purpose]
     withdrawn = [
-        line for line in lines if line.verdict == "withdrawn" and line.purpose in (purpose, EVERY_PURPOSE)
+        line
+        for line in lines
+        if line.verdict == "withdrawn" and line.purpose in (purpose, EVERY_PURPOSE) and _binds(line, address)
     ]
     standing = [line for line in withdrawn if not any(_lifts(proof, line, address) for proof in given)]
     if standing:
@@ -79,6 +85,12 @@ def decide(evidence: Iterable[Evidence], channel: str, purpose: str, address: st
         return NO_CONSENT
     best = max(own, key=lambda line: line.rank)
     return ConsentStatus("given", best, best.proof)
+
+
+def _binds(withdrawal: Evidence, address: str) -> bool:
+    """A hold binds its own address only; where nobody knows which one would be written to, it binds."""
+    is_hold = withdrawal.method == BOUNCED and withdrawal.address != ""
+    return not is_hold or address in {"", withdrawal.address}
 
 
 def _lifts(proof: Evidence, withdrawal: Evidence, address: str) -> bool:

@@ -24,10 +24,10 @@ SHARERS = text(
 )
 EVIDENCE = text(
     """
-    SELECT contact_id, id, channel, purpose, verdict, proof, occurred_at, received_at, address
+    SELECT contact_id, id, channel, purpose, verdict, proof, occurred_at, received_at, address, method
     FROM consent_evidence WHERE contact_id = ANY(CAST(:ids AS bigint[]))
     UNION
-    SELECT contact_id, id, channel, purpose, verdict, proof, occurred_at, received_at, address
+    SELECT contact_id, id, channel, purpose, verdict, proof, occurred_at, received_at, address, method
     FROM consent_evidence WHERE address <> '' AND address IN (SELECT jsonb_array_elements_text(CAST(:addresses AS jsonb)))
     """
 )
