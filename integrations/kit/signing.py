@@ -168,6 +168,17 @@ class HmacScheme:
         keys = [key for key in (self.key(secret) for secret in secrets if secret.strip()) if key]
         if not keys:
             return NO_SECRET
+        opened = self.open(request, now)
+        if isinstance(opened, Verdict):
+            return opened
+        candidates, message = opened
+        expected = [self._encode(key, message) for key in keys]
+        given = [value.encode("latin-1") for value in candidates]
+        matches = [hmac.compare_digest(one, other) for one in expected for other in given]
+        return OK if any(matches) else WRONG
+
+    def open(self, request: RawRequest, now: datetime) -> tuple[tuple[str, ...], bytes] | Verdict:
+        """The signatures that stand in the request and the text they must sign; or why it is refused before any key."""
         values = self._header_values(request)
         if isinstance(values, Verdict):
             return values
@@ -178,11 +189,7 @@ class HmacScheme:
         refusal = self._refusal_by_time(stamp, now)
         if refusal is not None:
             return refusal
-        message = self._message(request.body, stamp, values.get(self.id_header, ""))
-        expected = [self._encode(key, message) for key in keys]
-        given = [value.encode("latin-1") for value in signature.values]
-        matches = [hmac.compare_digest(one, other) for one in expected for other in given]
-        return OK if any(matches) else WRONG
+        return signature.values, self._message(request.body, stamp, values.get(self.id_header, ""))
 
     def sign(self, request: RawRequest, secret: str, now: datetime) -> RawRequest:
         """The request as the platform would send it; an id or a time that stands in it already is used."""
@@ -256,12 +263,13 @@ class UrlKey:
     is_optional: bool = False
     header: str = ""
     tolerance_seconds: int | None = None
+    params: tuple[str, ...] = ("key",)  # names it may have in the query
 
     def verify(self, request: RawRequest, secrets: tuple[str, ...], _now: datetime) -> Verdict:
         """Whether the key in the path, else in the query, is one of the secrets."""
         if not any(secret.strip() for secret in secrets):
             return NO_SECRET
-        given = request.url_key or request.param("key") or ""
+        given = request.url_key or next(filter(None, map(request.param, self.params)), "")
         return OK if is_same_token(given, secrets) else WRONG_KEY
 
     def sign(self, request: RawRequest, secret: str, _now: datetime) -> RawRequest:

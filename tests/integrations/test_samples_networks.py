@@ -19,6 +19,7 @@ from mappings.language.presets import find_preset
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 # sample -> (kinds of events, names of ignored parts); text instead: the beginning of the reason it is unreadable.
 SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
+    "blackbaud/constituent-delete-1.json": (["com.blackbaud.constituent.delete.v1"], []),
     "linkedin/fetch-form-questions-1.json": ([], ["unnamed"]),  # answers of the API, read by enrich below
     "linkedin/fetch-leadFormResponse-1.json": ([], ["unnamed"]),
     "linkedin/fetch-leadFormResponse-2.json": ([], ["unnamed"]),
@@ -39,7 +40,12 @@ SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
     "x/xaa-profile-update-bio-1.json": (["profile.update.bio"], []),
     "x/xaa-unfollow-1.json": (["follow.unfollow"], []),
 }
-FOLDERS = {"linkedin": "linkedin", "tiktok": "tiktok", "x": "x"}  # of samples -> integration
+FOLDERS = {
+    "blackbaud": "blackbaud",
+    "linkedin": "linkedin",
+    "tiktok": "tiktok",
+    "x": "x",
+}  # of samples -> integration
 NOT_BODIES: frozenset[str] = frozenset()
 
 
@@ -241,3 +247,23 @@ def test_linkedin_s_created_and_deleted_leads_are_one_person_s(shared: Path) -> 
     assert (created.events[0].content["form_id"], created.events[0].content["form_version"]) == ("1", "1")
     assert deleted.events[0].is_erasure
     assert mapped("linkedin", deleted)[0].patches[0].is_erasure
+
+
+@pytest.mark.shared
+def test_blackbaud_s_example_passes_with_its_key_and_erases(shared: Path) -> None:
+    folder = shared / "payloads/blackbaud"
+    target = (folder / "constituent-delete-1.headers").read_text("utf-8").split()[1]
+    key = target.partition("webhookKey=")[2]
+    body = (folder / "constituent-delete-1.json").read_bytes()
+    source, config = get_source("blackbaud"), SourceConfig("s", {}, {"url_key": (key,)})
+
+    def verdict(given: str) -> bool:
+        request = RawRequest("POST", "", (), body, (("webhookKey", given),), "", NOW)
+        return source.verify(request, config, NOW).is_ok
+
+    split = source.split(request_of(body), config)
+    assert verdict(key)
+    assert not verdict(key[:-1])
+    assert split.events[0].account == "p-TTKClfLPKk2a_nZYGhwHdA"
+    assert split.events[0].occurred_at == datetime(2020, 4, 22, 23, 39, 33, 633748, tzinfo=UTC)
+    assert mapped("blackbaud", split)[0].patches[0].is_erasure
