@@ -38,6 +38,15 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class TagOutcome:
+    """One change of a tag for many: how many got and lost it, and which addresses were refused, with Mailchimp's words."""
+
+    added_count: int
+    removed_count: int
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
     """One line of a member's activity: kind is open, click, bounce, sent, unsub, signup, ...
 
@@ -92,6 +101,15 @@ def read_category(body: Mapping[str, Any], interests: Sequence[Interest]) -> Int
 
 def read_tag(body: Mapping[str, Any]) -> Tag:
     return Tag(int(body.get("id") or 0), str(body.get("name") or ""), read_time(body.get("date_added")))
+
+
+def read_tag_outcome(body: Mapping[str, Any]) -> TagOutcome:
+    refused = {
+        str(email): str(one.get("error") or "")
+        for one in body.get("errors") or ()
+        for email in one.get("email_addresses") or ()
+    }
+    return TagOutcome(int(body["total_added"]), int(body["total_removed"]), refused)
 
 
 def read_activity(body: Mapping[str, Any]) -> Activity:

@@ -5,6 +5,7 @@ import time
 from integrations.mailchimp.answers import AccountInfo, read_account
 from integrations.mailchimp.door import PAGE_SIZE
 from integrations.mailchimp.gateway_audience import WEBHOOK_EVENTS, WEBHOOK_SOURCES, AudienceCalls
+from integrations.mailchimp.gateway_batches import BatchCalls
 from integrations.mailchimp.gateway_history import HistoryCalls
 from integrations.mailchimp.gateway_members import BATCH_SIZE, MemberCalls
 from integrations.mailchimp.problems import MailchimpProblem
@@ -30,7 +31,7 @@ def base_url_for(api_key: str) -> str:
     return f"https://{centre}.api.mailchimp.com/3.0"
 
 
-class Gateway(MemberCalls, HistoryCalls, AudienceCalls):
+class Gateway(MemberCalls, HistoryCalls, AudienceCalls, BatchCalls):
     """Calls on one account. Every method raises MailchimpProblem for anything but a success.
 
     Members are addressed by hash, contact_id or e-mail address alike. Times are aware. Safe to share by threads.

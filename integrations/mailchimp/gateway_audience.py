@@ -15,12 +15,15 @@ from integrations.mailchimp.answers_more import (
     Interest,
     InterestCategory,
     Tag,
+    TagOutcome,
     read_category,
     read_interest,
     read_tag,
+    read_tag_outcome,
 )
 from integrations.mailchimp.door import PAGE_SIZE, Door, expect
 
+TAG_BATCH_SIZE = 500  # addresses to add, and as many to remove
 WEBHOOK_EVENTS = ("subscribe", "unsubscribe", "profile", "upemail", "cleaned", "campaign")
 WEBHOOK_SOURCES = ("user", "admin", "api")
 
@@ -95,6 +98,18 @@ class AudienceCalls(Door):
         more = {"name": name} if name else {}
         body = self._lists.tag_search(list_id, **more)
         return tuple(read_tag(one) for one in expect(body, "tags")["tags"])
+
+    def change_tag_members(
+        self, list_id: str, tag_id: int, add: Sequence[str] = (), remove: Sequence[str] = ()
+    ) -> TagOutcome:
+        """Put a tag on members and take it from others, by their addresses: at most 500 of each, in one call."""
+        if max(len(add), len(remove)) > TAG_BATCH_SIZE:
+            raise ValueError(f"Mailchimp takes {TAG_BATCH_SIZE} addresses at a time.")
+        body = {"members_to_add": list(add), "members_to_remove": list(remove)}
+        answer = self._lists.batch_segment_members(
+            body, list_id, str(tag_id), _request_timeout=self._in_bulk()
+        )
+        return read_tag_outcome(expect(answer, "total_added", "total_removed"))
 
     def delete_tag(self, list_id: str, tag_id: int) -> None:
         """Take a tag from the audience and from all its members (a tag is a static segment)."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from integrations.mailchimp.gateway import Gateway
+from integrations.mailchimp.gateway_batches import BatchOperation
 from integrations.mailchimp.problems import MailchimpProblem
 from integrations.mailchimp.simulator.faults import Rule
 from tests.kit.contract import (
@@ -68,6 +69,16 @@ def _call_around_a_member(gateway: Gateway, list_id: str) -> None:
     gateway.list_member_activity(list_id, ADA), gateway.list_member_activity(list_id, ADA, ["open"])
     gateway.list_member_activity(list_id, ADA, ["open", "click"])
     gateway.search_members("ada", list_id)
+    (tag,) = gateway.search_tags(list_id, "alumni")
+    gateway.change_tag_members(list_id, tag.tag_id, remove=[ADA])
+    gateway.delete_tag(list_id, tag.tag_id)
+    path = f"/lists/{list_id}/members"
+    operations = [
+        BatchOperation("GET", path, query={"count": "5"}),
+        BatchOperation("POST", path, {"email_address": "eve@lovelace.test", "status": "subscribed"}),
+    ]
+    state = gateway.start_batch(operations)
+    gateway.delete_batch(gateway.wait_for_batch(state.batch_id, look_seconds=0.05).batch_id)
 
 
 @pytest.mark.shared
