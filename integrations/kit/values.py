@@ -25,9 +25,12 @@ def text_of(value: Any) -> str:
 
 def identifier(value: Any) -> str:
     """An id as text, whether it came as text or as a number; "" where it is none (or absurdly long)."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    if value.__class__ is str:
+        made = value.strip()
+    elif isinstance(value, int) and not isinstance(value, bool):
+        made = str(value)
+    else:
         return ""
-    made = str(value).strip()
     return made if len(made) <= MAX_IDENTIFIER else ""
 
 

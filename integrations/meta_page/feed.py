@@ -4,6 +4,8 @@ Items and verbs from https://developers.facebook.com/docs/graph-api/webhooks/ref
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from integrations.kit.contract import Event, Ignored, Message
@@ -54,6 +56,7 @@ _NO_ID = "a change without an id of what it is about"
 _OTHER_ITEM = "this item says nothing of a person"
 _OTHER_VERB = "this verb changes nothing that is kept; what was taken away stays away"
 _COPIED = ("post_id", "comment_id", "parent_id", "reaction_type", "recommendation_type")
+_IDS = (*_COPIED, "item", "open_graph_story_id", "created_time")
 _MOST_STARS = 5
 
 
@@ -71,11 +74,11 @@ def read_change(part: Part) -> Event | Ignored:
         return Ignored(name, _OTHER_ITEM)
     if change is None:
         return Ignored(name, _OTHER_VERB)
-    account, author = _account(part, value), _author(value)
-    if change != "deleted" and author.get("id") and author["id"] == account:
+    ids = {name: identifier(value[name]) for name in _IDS if name in value}
+    done = _Done(part.field, kind, change, _account(part, ids), _author(value), ids)
+    if change != "deleted" and done.author_id and done.author_id == done.account:
         return Ignored(name, _OWN)
-    identity = _identity(kind, value, author, account)
-    return _event(part, value, kind, change, identity) if identity else Ignored(name, _NO_ID)
+    return _event(part, value, done) if done.identity else Ignored(name, _NO_ID)
 
 
 def _kind(field: str, item: str) -> Kind | None:
@@ -84,43 +87,60 @@ def _kind(field: str, item: str) -> Kind | None:
     return _KINDS.get(item or ("rating" if field == "ratings" else ""))
 
 
-def _event(part: Part, value: dict[str, Any], kind: Kind, change: Change, identity: str) -> Event:
-    account, author = _account(part, value), _author(value)
+@dataclass(frozen=True)
+class _Done:
+    """What was done, by whom, to what; ids by Meta's names."""
+
+    field: str
+    kind: Kind
+    change: Change
+    account: str
+    author: Mapping[str, str]
+    ids: Mapping[str, str]
+
+    @property
+    def author_id(self) -> str:
+        return self.author.get("id", "")
+
+    @cached_property
+    def identity(self) -> str:
+        """The id of what was said; a reaction has none of its own, so it is known by its place and its author."""
+        place = self.ids.get("comment_id") or self.ids.get("post_id") or ""
+        if self.kind == "reaction":
+            return f"reaction:{place or self.account}:{self.author_id}" if self.author_id else ""
+        if self.kind == "review":
+            story = self.ids.get("open_graph_story_id") or place
+            return story or (f"review:{self.account}:{self.author_id}" if self.author_id else "")
+        return place
+
+    def key(self, verb: str, words: str) -> str:
+        """Unique for ever: Meta gives changes no id. Edits are told apart by their words, which are public."""
+        told = words if self.change == "edited" else ""
+        parts = (self.field, self.account, self.author_id, verb, told, sorted(self.ids.items()))
+        return f"{self.field}:{digest_of(parts)}"
+
+
+def _event(part: Part, value: dict[str, Any], done: _Done) -> Event:
+    words, is_deleted = _text(value), done.change == "deleted"
     message = Message(
-        identity,
-        kind,
-        _text(value) if change != "deleted" else "",
-        change=change,
+        done.identity,
+        done.kind,
+        "" if is_deleted else words,
+        change=done.change,
         url=_link(value),
-        thread_id=identifier(value.get("post_id")) or identifier(value.get("open_graph_story_id")),
+        thread_id=done.ids.get("post_id") or done.ids.get("open_graph_story_id") or "",
         rating=_stars(value.get("rating")),
     )
-    ids = {name: identifier(value.get(name)) for name in _COPIED}
-    content = filled({"type": kind, "change": change, **ids, "rating": message.rating})
-    if change != "deleted" and author:
-        content["from"] = author
-    name = f"{part.field}.{kind}" if change == "said" else f"{part.field}.{kind}.{change}"
+    content: dict[str, Any] = {"type": done.kind, "change": done.change}
+    content |= {name: found for name in _COPIED if (found := done.ids.get(name))}
+    if message.rating:
+        content["rating"] = message.rating
+    if done.author and not is_deleted:
+        content["from"] = dict(done.author)
+    name = f"{part.field}.{done.kind}" if done.change == "said" else f"{part.field}.{done.kind}.{done.change}"
     at = find_time(value.get("created_time")) or part.sent_at
-    return Event(_key(part, value, account, author), name, content, at, account, message=message)
-
-
-def _key(part: Part, value: dict[str, Any], account: str, author: dict[str, str]) -> str:
-    """Unique for ever: Meta gives changes no id. Edits are told apart by their words, which are public."""
-    names = ("item", "verb", "post_id", "comment_id", "open_graph_story_id", "created_time", "reaction_type")
-    parts = [part.field, account, author.get("id", ""), *(identifier(value.get(name)) for name in names)]
-    words = _text(value) if _CHANGES.get(text_of(value.get("verb"))) == "edited" else ""
-    return f"{part.field}:{digest_of([*parts, words])}"
-
-
-def _identity(kind: Kind, value: dict[str, Any], author: dict[str, str], account: str) -> str:
-    """The id of what was said; a reaction has none of its own, so it is known by its place and its author."""
-    place = identifier(value.get("comment_id")) or identifier(value.get("post_id"))
-    if kind == "reaction":
-        return f"reaction:{place or account}:{author['id']}" if author.get("id") else ""
-    if kind == "review":
-        story = identifier(value.get("open_graph_story_id"))
-        return story or place or (f"review:{account}:{author['id']}" if author.get("id") else "")
-    return place
+    key = done.key(text_of(value.get("verb")), words)
+    return Event(key, name, content, at, done.account, message=message)
 
 
 def _author(value: dict[str, Any]) -> dict[str, str]:
@@ -128,13 +148,15 @@ def _author(value: dict[str, Any]) -> dict[str, str]:
     found = object_at(value, "from")
     pairs = [(found.get("id"), found.get("name"))]
     pairs += [(value.get(f"{who}_id"), value.get(f"{who}_name")) for who in ("sender", "reviewer")]
-    known = next(((one, name) for one, name in pairs if identifier(one) or text_of(name)), (None, None))
-    return filled({"id": identifier(known[0]), "name": text_of(known[1])[:200]})
+    for one, name in pairs:
+        if known := filled({"id": identifier(one), "name": text_of(name)[:200]}):
+            return known
+    return {}
 
 
-def _account(part: Part, value: dict[str, Any]) -> str:
+def _account(part: Part, ids: Mapping[str, str]) -> str:
     """The Page: the entry's id, or the first half of the post's where a change stands alone."""
-    return part.account or identifier(value.get("post_id")).partition("_")[0]
+    return part.account or ids.get("post_id", "").partition("_")[0]
 
 
 def _text(value: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ Types from https://developers.facebook.com/documentation/business-messaging/what
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from integrations.kit.contract import Event, Ignored, Message, SourceConfig, Unreadable
@@ -27,7 +28,7 @@ _NOT_ANSWERS = frozenset({"flow_token"})
 _RENAMES = frozenset({"user_changed_number", "customer_changed_number", "user_changed_user_id"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sent:
     """A message with what surrounds it: the change's value, the business account, the source's configuration."""
 
@@ -36,19 +37,19 @@ class Sent:
     account: str
     config: SourceConfig
 
-    @property
+    @cached_property
     def id(self) -> str:
         return identifier(self.message.get("id"))
 
-    @property
+    @cached_property
     def type(self) -> str:
         return bounded_name(self.message.get("type"))
 
-    @property
+    @cached_property
     def at(self) -> datetime | None:
         return find_time(self.message.get("timestamp"))
 
-    @property
+    @cached_property
     def author(self) -> dict[str, Any]:
         names = ("from", "from_user_id", "from_parent_user_id")
         return person_of(self.value, *(self.message.get(name) for name in names))
