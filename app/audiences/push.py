@@ -27,6 +27,7 @@ from app.audiences.runs import RunWatch
 from app.audiences.send import send_job
 from app.audiences.settle import Aftermath, Landed, settle_outcomes
 from app.audiences.views import AudienceView
+from app.core.collector import calm_collector
 from app.core.db import transaction
 from app.inbox.models import BULK_LANE
 from integrations.mailchimp.gateway import Gateway
@@ -88,7 +89,10 @@ def push_audience(
         is_allowed = may_send(session, audience_id)
     if not is_allowed or not is_open(sessions, connections, destination.id):
         return PushCounts(is_blocked=True)
-    return _Push(sessions, connections.gateway(destination), audience, options or PushOptions(), watch).run()
+    with calm_collector():
+        return _Push(
+            sessions, connections.gateway(destination), audience, options or PushOptions(), watch
+        ).run()
 
 
 class _Push:
