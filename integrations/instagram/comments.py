@@ -33,7 +33,7 @@ def read_comment(part: Part) -> Event | Ignored:
     if _is_own(part, author):
         return Ignored(part.field, _OWN)
     media = object_at(value, "media")
-    place = identifier(media.get("id"))
+    place = identifier(media.get("id")) or identifier(value.get("media_id"))
     message = Message(identity, "comment", text_of(value.get("text")), thread_id=place)
     ids = {"comment_id": identity, "parent_id": identifier(value.get("parent_id")), "media_id": place}
     ad = {"ad_id": identifier(media.get("ad_id")), "media_type": text_of(media.get("media_product_type"))}

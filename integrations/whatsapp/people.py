@@ -38,12 +38,15 @@ def person_of(
 ) -> dict[str, Any]:
     """The person with this number or user id, with what the delivery's contacts say of the same person.
 
-    A contact that stands beside it with another number is somebody else. `wa_id` stands there only where the id is no
+    A contact that stands beside it with another number is somebody else; one that stands alone beside what names nobody
+    is who is meant. `wa_id` stands there only where the id is no
     telephone number.
     """
     number, user = identifier(given), identifier(user_id)
-    known = [each for each in objects_in(value.get("contacts")) if _is_same(each, number, user)]
-    contact = known[0] if known else {}
+    contacts = objects_in(value.get("contacts"))
+    is_named = bool(number or user)
+    known = [each for each in contacts if _is_same(each, number, user)] if is_named else contacts
+    contact = known[0] if known and (is_named or len(known) == 1) else {}
     profile = object_at(contact, "profile")
     wa_id = number or identifier(contact.get("wa_id"))
     digits = digits_of(wa_id)

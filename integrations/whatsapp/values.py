@@ -79,7 +79,7 @@ def _preference(sent: Sent) -> Event | Ignored:
     names = ("category", "value", "detail", "signup_id")
     preference = {name: text_of(found.get(name))[:500] for name in names}
     parts = (*(identifier(found.get(name)) for name in ("category", "value", "timestamp")),)
-    who = identifier(found.get("wa_id")) or identifier(found.get("user_id"))
+    who = identifier(found.get("wa_id")) or identifier(found.get("user_id")) or name_of(person)
     content = filled({"type": "preference", "from": person, "preference": filled(preference)})
     key = ":".join(("preference", who, *parts))
     return Event(key, "user_preferences", content, find_time(found.get("timestamp")), sent.account)
