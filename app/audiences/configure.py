@@ -10,10 +10,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import Connections, binding
-from app.audiences.entry import check_entry_rule
 from app.audiences.live import LiveAudience, default_merge_fields, read_live_audience
 from app.audiences.models import Audience, Destination
 from app.audiences.outbox import queue_audience
+from app.audiences.settings import CHECKS, check_settings
 from app.audiences.simulated import API_KEY, DESTINATION_SLUG
 from app.core.audit import audit
 from app.core.config import Settings
@@ -25,7 +25,6 @@ from integrations.mailchimp.problems import MailchimpProblem
 
 REAL_SLUG = "mailchimp"
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-ON_LEAVE = ("unsubscribe", "archive", "keep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,15 @@ class AudienceWish:
     list_id: str
     label: str = ""
     purpose: str = "newsletter"
-    merge_fields: Mapping[str, str] | None = None
+    merge_fields: Mapping[str, Any] | None = None
     tags: Sequence[str] = ()
     entry_rule: Mapping[str, Any] = field(default_factory=dict)
     is_double_opt_in: bool | None = None
     on_leave: str = "archive"
+    on_return: str = "pending_once"
+    interests: Mapping[str, Any] = field(default_factory=dict)
+    marketing_permissions: Mapping[str, str] = field(default_factory=dict)
+    contact_id_field: str = ""
 
 
 def ensure_destination(session: Session, box: SecretBox, settings: Settings) -> Destination:
@@ -92,6 +95,10 @@ def add_audience(
         entry_rule=dict(wish.entry_rule),
         is_double_opt_in=live.is_double_optin if wish.is_double_opt_in is None else wish.is_double_opt_in,
         on_leave=wish.on_leave,
+        on_return=wish.on_return,
+        interests=dict(wish.interests),
+        marketing_permissions=dict(wish.marketing_permissions),
+        contact_id_field=wish.contact_id_field,
         remote_schema=live.as_schema(),
     )
     try:
@@ -117,16 +124,8 @@ def add_audience(
 def _check(wish: AudienceWish, live: LiveAudience) -> None:
     if not SLUG.fullmatch(wish.slug):
         raise InvalidError(f"{wish.slug!r} is no slug.", "Use small letters, digits, - and _; at most 63.")
-    if wish.on_leave not in ON_LEAVE:
-        raise InvalidError(f"on_leave {wish.on_leave!r} is not known.", f"Known: {', '.join(ON_LEAVE)}.")
-    check_entry_rule(wish.entry_rule)
-    there = {one.tag for one in live.merge_fields}
-    missing = sorted(set(wish.merge_fields or {}) - there)
-    if missing:
-        raise InvalidError(
-            f"The audience has no merge field {', '.join(missing)}.",
-            f"It has: {', '.join(sorted(there))}. Make the field in Mailchimp first.",
-        )
+    chosen = {name: getattr(wish, name) for name in CHECKS}
+    check_settings({name: value for name, value in chosen.items() if value is not None}, live.as_schema())
 
 
 def connect_audience(

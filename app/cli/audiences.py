@@ -10,7 +10,6 @@ import click
 from sqlalchemy.orm import Session
 
 from app.audiences.configure import (
-    ON_LEAVE,
     AudienceWish,
     connect_audience,
     ensure_destination,
@@ -20,6 +19,7 @@ from app.audiences.configure import (
 )
 from app.audiences.hooks import HookState, ensure_webhook, repair_webhook
 from app.audiences.models import Destination
+from app.audiences.settings import ON_LEAVE
 from app.audiences.show import describe_audience, summarise_audience
 from app.audiences.steer import admit_audience
 from app.cli.kit import emit, json_option, open_runtime, parse_pairs, print_table
