@@ -3,10 +3,11 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from integrations.mailchimp.simulator.acts import confirm_member
 from integrations.mailchimp.simulator.clock import iso
 from integrations.mailchimp.simulator.control import audience_named, refuse_other_sites, world
 from integrations.mailchimp.simulator.control_acts import act
-from integrations.mailchimp.simulator.refusals import Refusal
+from integrations.mailchimp.simulator.refusals import Refusal, not_found
 
 page = Blueprint("page", __name__, template_folder="templates")
 page.before_request(refuse_other_sites)
@@ -77,6 +78,26 @@ def sign_up() -> str:
     except Refusal as refusal:
         return _form(email=email, problem=refusal.detail)
     return _form(status=str(member["status"]))
+
+
+@page.get("/confirm/<list_id>/<contact_id>")
+def ask_confirmation(list_id: str, contact_id: str) -> str:
+    """The link of the confirmation mail: a page with a button, so that no mail scanner subscribes anybody."""
+    audience = audience_named(list_id)
+    if contact_id not in audience.by_contact:
+        raise not_found()
+    return render_template("hosted_form.html", audience=audience, confirming=True)
+
+
+@page.post("/confirm/<list_id>/<contact_id>")
+def follow_confirmation(list_id: str, contact_id: str) -> str:
+    audience = audience_named(list_id)
+    with world().change():
+        member = audience.by_contact.get(contact_id)
+        if member is None:
+            raise not_found()
+        status = confirm_member(world(), audience, member).status
+    return render_template("hosted_form.html", audience=audience, status=status)
 
 
 def _form(*, email: str = "", problem: str = "", status: str = "") -> str:

@@ -113,14 +113,6 @@ class Ear:
         return [dict(parse_qsl(body.decode(), keep_blank_values=True)) for _, body in self.heard]
 
 
-def wait_for(seen):
-    """What `seen` gives once it gives something."""
-    until = time.monotonic() + WAIT_SECONDS
-    while not (found := seen()) and time.monotonic() < until:
-        time.sleep(0.01)
-    return found
-
-
 @pytest.fixture(scope="session")
 def definition(request):
     """Mailchimp's own definition; None where the shared folder is not there."""
