@@ -44,7 +44,8 @@ def fetch_mention(event: Event, config: SourceConfig, client: Client) -> Event:
         )
     answer = ask_graph(event.account, {"fields": place.query(identity)}, config, client, TOKEN)
     found = object_at(answer, place.field)
-    if identifier(found.get("id")) != identity:
+    account = identifier(answer.get("id")) if isinstance(answer, dict) else ""
+    if identifier(found.get("id")) != identity or account not in ("", event.account):
         raise EnrichError(
             "invalid", "the answer is about another mention", "Ask again; if it stays so, tell Meta."
         )
