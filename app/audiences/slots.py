@@ -2,8 +2,8 @@
 
 Mailchimp counts connections per account over all programs; 8 of its 10 are Muster's. Redis only keeps the peace here:
 losing it loses nothing, because every process then holds itself to two. A call that finds no slot takes a place in a
-queue at Redis and sleeps at a bell of its own, which the one who gives a slot back rings: nobody polls, and the order
-holds over all processes.
+queue at Redis and sleeps at a bell of its own; whoever gives a slot back hands it to the first in the queue and rings
+that one's bell. Nobody polls, and the order holds over all processes.
 """
 
 import threading
@@ -30,12 +30,13 @@ LONELY_SLOT_COUNT = 2  # per process, while Redis does not answer
 SULK_SECONDS = 5.0  # Redis is not asked again for so long after it failed
 REDIS_SECONDS = 0.5
 NAP_SECONDS = 0.25  # at the bell; then one looks whether a lease ended by itself or the pace recovered
+LEAST_NAP_SECONDS = 0.01  # 0 would be for ever
 ABSENT_SECONDS = (
     1.0  # who waits and was not seen for so long is taken for dead, and comes back by asking again
 )
 
 # KEYS: 1 leases (until when), 2 queue (place), 3 waiting (last seen), 4 steps of the pace. Redis's own clock decides.
-# `free` is how many more calls may go now.
+# A token begins with the milliseconds of its lease. `free` is how many more calls may go now, `grant` lets one go.
 STATE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -54,27 +55,29 @@ local function free(full)
   end
   return most - redis.call('ZCARD', KEYS[1])
 end
+local function grant(token)
+  redis.call('ZREM', KEYS[2], token)
+  redis.call('ZREM', KEYS[3], token)
+  redis.call('ZADD', KEYS[1], now + tonumber(string.match(token, '^%d+')), token)
+  redis.call('PEXPIRE', KEYS[1], 3600000)
+  return now
+end
 """
-# ARGV: full count, absent ms, token, lease ms, waited ms, handicap ms. Gives the time of the grant, or 0.
+# ARGV: full count, absent ms, token, waited ms, handicap ms. Gives the time of the grant, or 0.
 TAKE = (
     STATE
     + """
 local token = ARGV[3]
-redis.call('ZADD', KEYS[2], now - tonumber(ARGV[5]) + tonumber(ARGV[6]), token)
+if redis.call('ZSCORE', KEYS[1], token) then return now end
+redis.call('ZADD', KEYS[2], now - tonumber(ARGV[4]) + tonumber(ARGV[5]), token)
 redis.call('ZADD', KEYS[3], now, token)
-if redis.call('ZRANK', KEYS[2], token) >= free(ARGV[1]) then
-  redis.call('PEXPIRE', KEYS[2], 60000)
-  redis.call('PEXPIRE', KEYS[3], 60000)
-  return 0
-end
-redis.call('ZREM', KEYS[2], token)
-redis.call('ZREM', KEYS[3], token)
-redis.call('ZADD', KEYS[1], now + tonumber(ARGV[4]), token)
-redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + 60000)
-return now
+if redis.call('ZRANK', KEYS[2], token) < free(ARGV[1]) then return grant(token) end
+redis.call('PEXPIRE', KEYS[2], 60000)
+redis.call('PEXPIRE', KEYS[3], 60000)
+return 0
 """
 )
-# ARGV: full count, absent ms, token. Takes the token out of everything and rings for those who may go now.
+# ARGV: full count, absent ms, token. Takes the token out of everything and gives its slot to the next in the queue.
 LEAVE = (
     STATE
     + """
@@ -86,7 +89,7 @@ if count <= 0 then return 0 end
 local next_ones = redis.call('ZRANGE', KEYS[2], 0, count - 1)
 for _, token in ipairs(next_ones) do
   local bell = KEYS[1] .. ':bell:' .. token
-  redis.call('LPUSH', bell, '1')
+  redis.call('LPUSH', bell, string.format('%.0f', grant(token)))
   redis.call('PEXPIRE', bell, 2000)
 end
 return #next_ones
@@ -153,22 +156,28 @@ class SharedSlots:
 
     def _lease(self, until: float, hold_seconds: float, *, is_bulk: bool) -> tuple[str, Hold] | None:
         """A token with its hold, or None while Redis is away."""
-        token, started = uuid.uuid4().hex, time.monotonic()
+        token, started = f"{int(hold_seconds * 1000)}-{uuid.uuid4().hex}", time.monotonic()
         handicap = int(BULK_HANDICAP_SECONDS * 1000) if is_bulk else 0
         while time.monotonic() >= self._away_until:
             waited = int((time.monotonic() - started) * 1000)
             try:
-                granted = self._call(self._take, token, int(hold_seconds * 1000), waited, handicap)
+                granted = self._call(self._take, token, waited, handicap) or self._sleep(token, until)
                 if granted:
                     return token, Hold(granted / 1000)
-                left = until - time.monotonic()
-                if left <= 0:
-                    self._call(self._leave, token)  # somebody else may be next
-                    raise NoFreeSlotError
-                self._redis.blpop([f"{self._keys[0]}:bell:{token}"], timeout=min(NAP_SECONDS, left))
             except redis.RedisError:
                 self._away_until = time.monotonic() + SULK_SECONDS
         return None
+
+    def _sleep(self, token: str, until: float) -> int:
+        """Wait at the bell for a while; the time of the grant, or 0 where it did not ring."""
+        left = until - time.monotonic()
+        if left <= 0:
+            self._call(self._leave, token)  # somebody else may be next
+            raise NoFreeSlotError
+        rung: Any = self._redis.blpop(
+            [f"{self._keys[0]}:bell:{token}"], timeout=max(min(NAP_SECONDS, left), LEAST_NAP_SECONDS)
+        )
+        return int(rung[1]) if rung else 0
 
     def _give_back(self, token: str, held: Hold) -> None:
         try:

@@ -85,7 +85,7 @@ def test_a_killed_holders_slot_comes_back(make_slots: Make) -> None:
 def test_a_killed_waiter_does_not_hold_up_the_others(make_slots: Make) -> None:
     one, killed, other = make_slots(1), make_slots(1), make_slots(1)
     with one.hold(1, 10):
-        killed._call(killed._take, "killed", 1000, 60_000, 0)  # takes the first place, and never asks again
+        killed._call(killed._take, "1000-killed", 60_000, 0)  # takes the first place, and never asks again
 
     started = time.monotonic()
     with other.hold(5, 10):
