@@ -42,6 +42,7 @@ class MirrorWrite:
     marketing_permissions: dict[str, bool] = field(default_factory=dict)
     theirs_changed: dict[str, str | None] = field(default_factory=dict)
     asked_evidence_id: int | None = None
+    reason: str = ""  # why Muster did it, for the timeline
 
     @property
     def rest(self) -> dict[str, Any] | None:
@@ -52,6 +53,7 @@ class MirrorWrite:
             or self.interests
             or self.marketing_permissions
             or self.asked_evidence_id
+            or self.reason
         ):
             return None
         return {
@@ -60,6 +62,7 @@ class MirrorWrite:
             "interests": self.interests,
             "permissions": self.marketing_permissions,
             "asked_evidence_id": self.asked_evidence_id,
+            "reason": self.reason,
         }
 
 
@@ -82,7 +85,8 @@ WRITE = text(f"""
     told AS (
         INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail)
         SELECT g.contact_id, now(), 'member', 'Mailchimp: ' || g.status || ' in ' || a.slug,
-            jsonb_build_object('audience', a.slug, 'status', g.status, 'was', g.was)
+            jsonb_strip_nulls(jsonb_build_object('audience', a.slug, 'status', g.status, 'was', g.was,
+                'reason', nullif(g.rest ->> 'reason', '')))
         FROM given g JOIN audiences a ON a.id = :audience_id
         WHERE g.status <> '' AND g.status <> g.was)
     INSERT INTO members AS m (audience_id, contact_id, email_address, subscriber_hash, status, merge_fields, tags,

@@ -82,6 +82,7 @@ def from_member(
         interests={**operation.interests, **managed_interests(state, audience)},
         marketing_permissions=_permissions(operation, state, audience, has_permissions=has_permissions),
         theirs_changed=dict.fromkeys(operation.merge_fields),
+        reason=operation.reason,
     )
     opt_out = "" if is_ours else OPT_OUT_METHODS.get(state.status, "")
     # Anybody found out of the audience is planned once more, which notes the reason without a call.
@@ -136,7 +137,14 @@ def from_tags(operation: Operation) -> Outcome:
 def from_archive(operation: Operation, *, is_archived: bool) -> Outcome:
     """Out of the audience. Where Mailchimp refused (pending, cleaned, archived before) the status stays as known."""
     status = "archived" if is_archived else None
-    write = MirrorWrite(operation.contact_id, operation.email, operation.member, status, pushed_hash=LEFT)
+    write = MirrorWrite(
+        operation.contact_id,
+        operation.email,
+        operation.member,
+        status,
+        pushed_hash=LEFT,
+        reason=operation.reason,
+    )
     return Outcome(operation.contact_id, "done", write)
 
 
@@ -145,7 +153,13 @@ def from_erasure(operation: Operation) -> Outcome:
     if operation.status != "forgotten":
         return Outcome(operation.contact_id, "done", is_forgotten=True)
     write = MirrorWrite(
-        operation.contact_id, operation.email, operation.member, "forgotten", tags=(), pushed_hash=LEFT
+        operation.contact_id,
+        operation.email,
+        operation.member,
+        "forgotten",
+        tags=(),
+        pushed_hash=LEFT,
+        reason=operation.reason,
     )
     return Outcome(operation.contact_id, "done", write)
 

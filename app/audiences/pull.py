@@ -32,6 +32,7 @@ from app.audiences.outcome import (
     managed_tags,
     mapped_fields,
 )
+from app.audiences.schema import lacks_mapped, refresh_schema
 from app.audiences.theirs import (
     EmailNews,
     FieldNews,
@@ -280,9 +281,14 @@ def pull_audience(
     gateway = connections.gateway(destination)
     before, result = gateway.call_count, PullCounts()
     members = gateway.iterate_members(audience.list_id, since=since, page_size=PAGE_SIZE)
+    is_other_schema = False
     for page in _pages(members, PAGE_SIZE):
         with transaction(sessions) as session:
             result.counts.update(apply_member_states(session, audience, page))
+        # A member's answer names every merge field there is.
+        is_other_schema |= lacks_mapped(page[0].merge_fields, audience.mapped_tags, audience.gone_tags)
+    if is_other_schema:
+        refresh_schema(sessions, connections, audience_id)
     with transaction(sessions) as session:
         session.execute(update(Audience).where(Audience.id == audience_id).values(pulled_until=started_at))
     result.call_count = gateway.call_count - before

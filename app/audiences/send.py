@@ -217,7 +217,7 @@ def _post(
             outcomes.append(
                 from_member(operation, state, audience, (troubles or {}).get(key), has_permissions=False)
             )
-        elif troubles is None and any(error.kind == BAD_MERGE_FIELD.kind for error in errors[key]):
+        elif any(error.kind == BAD_MERGE_FIELD.kind for error in errors[key]):
             bad_fields[key] = [error.field for error in errors[key]]
         else:
             outcomes.append(from_problem(operation, _worst(errors[key]), audience))
@@ -231,16 +231,23 @@ def _resend(
     bodies: Mapping[str, dict[str, Any]],
     bad_fields: Mapping[str, Sequence[str]],
 ) -> list[Outcome]:
-    """Those with a bad merge field once more, without it."""
+    """Those with a bad merge field once more, without it; whoever is refused again, without any."""
     if not bad_fields:
         return []
     trimmed = {key: without_fields(bodies[key], fields) for key, fields in bad_fields.items()}
     again = [operation for operation in operations if subscriber_hash(operation.email) in trimmed]
     troubles = {key: bad_fields_trouble(fields) for key, fields in bad_fields.items()}
     try:
-        return _post(gateway, audience, again, trimmed, troubles)[0]
+        outcomes, still_bad = _post(gateway, audience, again, trimmed, troubles)
+        if not still_bad:
+            return outcomes
+        rest = [operation for operation in again if subscriber_hash(operation.email) in still_bad]
+        bare = {key: {**trimmed[key], "merge_fields": {}} for key in still_bad}
+        last, refused = _post(gateway, audience, rest, bare, troubles)
     except MailchimpProblem as problem:
         return [from_problem(operation, problem.classification, audience) for operation in again]
+    kept = [one for one in rest if subscriber_hash(one.email) in refused]
+    return [*outcomes, *last, *(from_problem(one, BAD_MERGE_FIELD, audience) for one in kept)]
 
 
 def _worst(errors: Sequence[BatchError]) -> Classification:
