@@ -9,12 +9,15 @@ from integrations.kit.forms import load_form
 from integrations.kit.keys import digest_of, digest_of_bytes
 from integrations.kit.multipart import media_type
 from integrations.kit.strict_json import load_json, safe_text
+from integrations.website.builders import plain
 
 NONCE_NAMES = ("_nonce", "form_token")
+# How long the form stood open, in seconds, as the page's script counts it (README, embed snippet).
+ELAPSED_NAME = "_elapsed_seconds"
 _FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 # No type, or the one fetch() gives a plain string: the first character decides.
 _UNTYPED = frozenset({"", "text/plain", "application/octet-stream"})
-_FILE = Ignored("file", "files sent with a form are not kept")
+_TOO_FAST = Ignored("time_trap", "the form was sent back sooner than people can type")
 _DROPPED = Ignored("field", "a field name that no form needs was left out")
 _HONEYPOT = Ignored("honeypot", "the field that people do not see was filled in")
 _EMPTY = Ignored("empty", "the form has no field with a value")
@@ -28,6 +31,14 @@ class Entry:
     content: dict[str, Any]
     digest: str
     has_nonce: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Traps:
+    """What tells robots from people: a field that people do not see, and the least time they need."""
+
+    honeypot: str
+    least_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +75,20 @@ def fingerprint(request: RawRequest) -> tuple[str, bool]:
     return digest, any(_has_nonce(content) for content in contents)
 
 
-def read_entries(request: RawRequest, honeypot: str) -> Entries:
+def read_entries(request: RawRequest, traps: Traps) -> Entries:
     """The entries, each with the page it came from; or Unreadable."""
     contents, ignored = _read(request)
     page = _page(request)
     accepted = []
-    for content in contents:
-        refusal = _find_refusal(content, honeypot)
+    for written in contents:
+        refusal = _find_refusal(written, traps)
+        content = plain({name: value for name, value in written.items() if name != ELAPSED_NAME})
+        refusal = refusal or _find_refusal(content, traps)
         if refusal:
             ignored.append(refusal)
         else:
             kind = "json" if is_json(request) else "form"
-            accepted.append(Entry(kind, {**content, **page}, digest_of(content), _has_nonce(content)))
+            accepted.append(Entry(kind, {**content, **page}, _digest(content), _has_nonce(content)))
     return Entries(tuple(accepted), tuple(ignored))
 
 
@@ -92,7 +105,11 @@ def _read(request: RawRequest) -> tuple[list[dict[str, Any]], list[Ignored]]:
             value=kind,
         )
     form = load_form(request.body, content_type)
-    return [form.fields], [_FILE] * len(form.files) + [_DROPPED] * len(form.dropped)
+    return [form.fields], [_file(name) for name in form.files] + [_DROPPED] * len(form.dropped)
+
+
+def _file(name: str) -> Ignored:
+    return Ignored("file", f"the file in the field {name[:60]!r} was left out: forms bring no files here")
 
 
 def _json_objects(value: Any) -> list[dict[str, Any]]:
@@ -106,12 +123,29 @@ def _json_objects(value: Any) -> list[dict[str, Any]]:
     return objects
 
 
-def _find_refusal(content: dict[str, Any], honeypot: str) -> Ignored | None:
-    if not any(value not in ("", [], {}, None) for value in content.values()):
+def _find_refusal(content: dict[str, Any], traps: Traps) -> Ignored | None:
+    if not any(value not in ("", [], {}, None) for name, value in content.items() if name != ELAPSED_NAME):
         return _EMPTY
-    trap = content.get(honeypot)
+    trap = content.get(traps.honeypot)
     filled = trap if isinstance(trap, list) else [trap]
-    return _HONEYPOT if any(isinstance(each, str) and each.strip() for each in filled) else None
+    if any(isinstance(each, str) and each.strip() for each in filled):
+        return _HONEYPOT
+    return _TOO_FAST if _is_too_fast(content.get(ELAPSED_NAME), traps.least_seconds) else None
+
+
+def _is_too_fast(elapsed: Any, least_seconds: float) -> bool:
+    """Whether the page's script counted less. Where it counted nothing (no scripts) nobody is turned away."""
+    if least_seconds <= 0 or elapsed in (None, ""):
+        return False
+    try:
+        return not float(elapsed) >= least_seconds  # "not >=", so that nan is too fast as well
+    except (TypeError, ValueError):
+        return True
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Of the answers; the page they were given on is no answer."""
+    return digest_of({name: value for name, value in content.items() if name != "_page"})
 
 
 def _has_nonce(content: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from integrations.kit.contract import (
 )
 from integrations.kit.signing import Check, UrlKey
 from integrations.website.answers import answer, find_page_address, preflight
-from integrations.website.entries import fingerprint, read_entries
+from integrations.website.entries import Traps, fingerprint, read_entries
 from integrations.website.origins import find_origin_refusal, list_bad_origins
 
 # A second click, or a browser that sends again, comes within minutes; the same words weeks later are a new wish.
@@ -58,6 +58,19 @@ class Website(BaseSource):
             "A field people do not see and robots fill in; posts that fill it are left aside.",
             default="website_url",
         ),
+        Setting(
+            "least_seconds",
+            "Least seconds a person needs",
+            "Posts that come back sooner after the page was opened are left aside. The page's script counts "
+            "(README, embed snippet); where it counts nothing, nobody is turned away. 0: off.",
+            default="0",
+        ),
+        Setting(
+            "posts_per_minute",
+            "Posts a minute from one address",
+            "More from one computer are asked to wait. 0: no limit.",
+            default="30",
+        ),
     )
 
     def challenge(self, request: RawRequest, config: SourceConfig) -> Reply | None:
@@ -81,7 +94,10 @@ class Website(BaseSource):
 
     def split(self, request: RawRequest, config: SourceConfig) -> Split:
         """One event a form or JSON object; its key holds the ten minutes it fell into, unless it carries a nonce."""
-        entries = read_entries(request, config.settings.get("honeypot") or "website_url")
+        traps = Traps(
+            config.settings.get("honeypot") or "website_url", _find_number(config, "least_seconds") or 0.0
+        )
+        entries = read_entries(request, traps)
         window = int(request.received_at.timestamp()) // REPEAT_SECONDS if request.received_at else 0
         events = {
             key: Event(key, entry.kind, entry.content)
@@ -99,7 +115,23 @@ class Website(BaseSource):
         ]
         if config.settings.get("thank_you_url") and find_page_address(config) is None:
             problems.append("Thank-you page: write a whole address that starts with https:// or http://.")
+        for name, label in (
+            ("least_seconds", "Least seconds a person needs"),
+            ("posts_per_minute", "Posts a minute from one address"),
+        ):
+            if _find_number(config, name) is None:
+                problems.append(f"{label}: write a number, 0 to switch it off.")
         return tuple(problems)
+
+
+def _find_number(config: SourceConfig, name: str) -> float | None:
+    """A setting as a number that is not negative; 0 where it is not set, None where it is none."""
+    text = config.settings.get(name, "").strip() or "0"
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None
 
 
 source = Website()
