@@ -20,6 +20,7 @@ from app.audiences.reconcile import list_audiences_to_reconcile
 from app.audiences.run_views import clear_old_runs, close_dead_runs
 from app.audiences.tend import (
     list_audiences_to_rehearse,
+    list_audiences_wanting_activity,
     mend_guards,
     probe_audiences,
     probe_destinations,
@@ -32,6 +33,7 @@ from app.core.runtime import Runtime, keep_runtime
 from app.jobs.drain import drain_enrich, drain_inbox
 from app.jobs.job import get_connections
 from app.jobs.sync import (
+    pull_activity,
     pull_audience,
     push_audience,
     push_bulk,
@@ -53,6 +55,7 @@ JOBS: dict[str, Callable[..., None]] = {
     "pull": pull_audience,
     "first_sync": rehearse_audience,
     "reconcile": reconcile_audience,
+    "activity": pull_activity,
 }
 
 log = get_log(__name__)
@@ -113,6 +116,7 @@ class Rounds:
             Round("old_pauses", 300.0, partial(self._pauses, is_young=False)),
             Round("first_syncs", 5.0, partial(self._ring_all, "first_sync", list_audiences_to_rehearse)),
             Round("nights", 60.0, partial(self._ring_all, "reconcile", list_audiences_to_reconcile)),
+            Round("activity", 30.0, partial(self._ring_all, "activity", list_audiences_wanting_activity)),
             Round("runs", 30.0, self._runs),
         )
 

@@ -36,7 +36,7 @@ NEXT_STEPS: Mapping[str, str] = {
     "user_disabled": "Sign in to Mailchimp and open the account; Muster goes on by itself.",
     "disabled": "Sign in to Mailchimp: a notice there says why. Muster goes on by itself.",
     GONE: "Bring the audience back in Mailchimp, or remove it here; Muster asks by itself.",
-    MERGE_FIELD: "Make the merge field again, or take it out of the mapping.",
+    MERGE_FIELD: "`muster audiences add-field {slug} TAG` makes it again; or take it out of the mapping.",
     GUARD: "Mend the rule or the list, and it goes on by itself; or `muster sync approve {slug}` lets them go.",
     BY_ADMIN: "`muster sync resume {slug}` lets it go on.",
     "outage": "Nothing to do: Muster asks every 30 seconds and goes on by itself.",
@@ -78,6 +78,9 @@ def _of_audiences(session: Session) -> Iterator[Alert]:
             code, reason = one.paused_code or BY_ADMIN, one.paused_reason or ""
             level: Level = "notice" if code == BY_ADMIN else "stopped"
             yield _alert(level, code, subject, one.slug, since=one.paused_at, reason=reason)
+        if gone := (one.remote_schema or {}).get("gone"):
+            reason = f"The audience no longer has {', '.join(gone)}; everything else goes on without."
+            yield _alert("notice", MERGE_FIELD, subject, one.slug, reason=reason)
         hook = hook_state(one)
         if hook.trouble:
             yield _alert("notice", "webhook", subject, one.slug, since=hook.since, reason=hook.trouble)

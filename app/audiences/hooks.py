@@ -4,7 +4,6 @@ Everything is idempotent; the sweep asks until it is done. Mailchimp checks an a
 web server must be answering.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,9 +15,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.audiences.connect import Connections
 from app.audiences.gate import mind_problem
 from app.audiences.hook_check import EVENTS, SOURCES, HookPlan, plan_hook
-from app.audiences.live import read_live_audience
+from app.audiences.live import LiveAudience, read_live_audience
 from app.audiences.models import Audience, Destination
 from app.audiences.pauses import GONE, raise_alert
+from app.audiences.schema import keep_schema
 from app.audiences.simulated import AUDIENCE_SLUG, DESTINATION_SLUG
 from app.audiences.views import Trouble
 from app.core.clock import utc_now
@@ -169,14 +169,14 @@ class HookKeeper:
             url = root + hook_path(slug, url_key)
             plan = plan_hook(gateway.list_webhooks(audience.list_id), url, has_secret=has_secret)
             self._carry_out(gateway, audience.list_id, slug, url, plan)
-            schema = read_live_audience(gateway, audience.list_id).as_schema()
+            live = read_live_audience(gateway, audience.list_id)
         except MailchimpProblem as problem:
             mind_problem(self._sessions, audience.id, problem)
             return self._remember(audience.id, {**shown, "state": "broken", "trouble": problem.sentence})
         before = hook_state(audience)
         is_repaired = bool(before.url) and not plan.is_well and not rotates
         repaired = "; ".join(plan.faults) if is_repaired else before.repaired
-        return self._remember(audience.id, {**shown, "state": "registered", "repaired": repaired}, schema)
+        return self._remember(audience.id, {**shown, "state": "registered", "repaired": repaired}, live)
 
     def _carry_out(self, gateway: Gateway, list_id: str, slug: str, url: str, plan: HookPlan) -> None:
         for webhook_id in plan.clears:
@@ -216,11 +216,13 @@ class HookKeeper:
         return slug, url_key, find_secret(session, self._box, source.id, "signing_secret") is not None
 
     def _remember(
-        self, audience_id: int, webhook: dict[str, Any], schema: Mapping[str, Any] | None = None
+        self, audience_id: int, webhook: dict[str, Any], live: LiveAudience | None = None
     ) -> HookState:
         """Keep what was found; a trouble that lasts becomes one alert."""
         now = utc_now()
         with transaction(self._sessions) as session:
+            if live is not None:
+                keep_schema(session, audience_id, live)
             audience = session.get_one(Audience, audience_id, with_for_update=True)
             before = (audience.remote_schema or {}).get("webhook") or {}
             kept = {**webhook, "checked_at": now.isoformat()}
@@ -231,7 +233,7 @@ class HookKeeper:
                 if is_lasting and not before.get("is_alerted"):
                     hint = REPAIR_HINT.format(slug=audience.slug)
                     raise_alert(session, audience_id, Trouble("webhook", webhook["trouble"], hint))
-            audience.remote_schema = {**(audience.remote_schema or {}), **(schema or {}), "webhook": kept}
+            audience.remote_schema = {**(audience.remote_schema or {}), "webhook": kept}
             session.flush()
             return hook_state(audience)
 

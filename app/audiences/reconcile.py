@@ -122,10 +122,11 @@ def _report(
 
 def _with_direction(fields: Mapping[str, int], mapping: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Merge field -> how many differ, and whose value goes where."""
-    return {
-        tag: {"count": count, "direction": getattr(mapping.get(tag), "direction", "ours")}
-        for tag, count in fields.items()
-    }
+    return {tag: {"count": count, "direction": _direction(mapping.get(tag))} for tag, count in fields.items()}
+
+
+def _direction(mapped: Any) -> str:
+    return str(mapped.get("direction", "ours")) if isinstance(mapped, Mapping) else "ours"
 
 
 def _named(samples: Mapping[str, Any]) -> dict[str, Any]:

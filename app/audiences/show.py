@@ -1,6 +1,7 @@
 """What people see of an audience: members by status, what waits, who cannot be synced and why."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import text
@@ -8,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.audiences.guard import leave_limit
 from app.audiences.hooks import find_last_delivery, hook_state
+from app.audiences.load import view_audience
 from app.audiences.models import Audience, Destination
+from app.audiences.preflight import check_schema
 from app.audiences.run_views import RunView, list_runs
 from app.audiences.valve import REACHABLE_THERE
 
@@ -86,6 +89,7 @@ def describe_audience(session: Session, audience_id: int) -> dict[str, Any]:
         "paused": _pause(audience),
         "guard": _guard(audience, members),
         "webhook": _webhook(session, audience),
+        "preflight": [asdict(row) for row in check_schema(view_audience(audience))],
         "pulled_until": audience.pulled_until,
         "reconciled_at": audience.reconciled_at,
         "runs": [_run_line(run) for run in list_runs(session, audience.id, 5)],

@@ -32,6 +32,18 @@ UNREHEARSED = text("""
     ORDER BY a.id
 """)
 
+# A round of everybody begins once a day; until it is whole the next part of it is read soon.
+WANTS_ACTIVITY = text("""
+    SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id
+    WHERE a.is_enabled AND a.keeps_activity AND a.approved_at IS NOT NULL AND coalesce(a.paused_code, '') <> 'gone'
+      AND d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed'
+      AND (a.activity_until IS NULL OR a.activity_until < now() - interval '1 day'
+        OR coalesce((a.remote_schema -> 'activity' ->> 'after')::bigint, 0) > 0)
+      AND NOT EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = a.id AND r.kind = 'activity'
+        AND (r.state = 'running' OR r.state = 'failed') AND r.started_at > now() - interval '10 minutes')
+    ORDER BY a.id
+""")
+
 
 def probe_destinations(sessions: sessionmaker[Session], connections: Connections) -> None:
     """Ask every account that is paused or down, and whose time has come, whether it answers."""
@@ -67,6 +79,11 @@ def mend_guards(sessions: sessionmaker[Session], *, is_young: bool) -> None:
 def list_audiences_to_rehearse(session: Session) -> list[int]:
     """Audiences whose first sync nobody has looked at yet."""
     return list(session.scalars(UNREHEARSED))
+
+
+def list_audiences_wanting_activity(session: Session) -> list[int]:
+    """Audiences that keep campaign activity, and whose next part is to be read."""
+    return list(session.scalars(WANTS_ACTIVITY))
 
 
 def _paused(sessions: sessionmaker[Session], code: str, *, is_young: bool) -> list[int]:

@@ -10,6 +10,7 @@ import click
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.audiences.alerts import list_alerts
 from app.cli.doctor_findings import (
     FAIL,
     OK,
@@ -149,7 +150,17 @@ def _check_audiences(runtime: Runtime) -> list[Finding]:
         return check_audiences(session, runtime.box)
 
 
-SEALED_ROOM_CHECKS = (("sources", _check_sources), ("audiences", _check_audiences))
+def _check_alerts(runtime: Runtime) -> list[Finding]:
+    levels = {"stopped": FAIL, "waiting": WARN, "notice": WARN}
+    with runtime.transaction() as session:
+        return [
+            Finding(levels[one.level], one.subject, one.reason, one.next_step)
+            for one in list_alerts(session)
+            if not one.subject.startswith("destination ")  # audiences say it of their account
+        ]
+
+
+SEALED_ROOM_CHECKS = (("sources", _check_sources), ("audiences", _check_audiences), ("alerts", _check_alerts))
 
 
 def print_findings(findings: list[Finding]) -> None:

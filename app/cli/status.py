@@ -1,12 +1,20 @@
 """`muster status`: what arrived, what waits, what failed."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
-from app.cli.kit import emit, json_option, open_runtime, print_table
+from app.audiences.alerts import Alert, list_alerts
+from app.cli.kit import emit, json_option, open_runtime, print_table, show_cell
 from app.web.queries.overview import Overview, read_overview
 from app.web.words import lag_text
+
+LEVELS = {
+    "stopped": click.style("STOPPED", fg="red"),
+    "waiting": click.style("waiting", fg="yellow"),
+    "notice": click.style("notice ", fg="cyan"),
+}
 
 
 @click.command()
@@ -14,8 +22,9 @@ from app.web.words import lag_text
 def status(*, as_json: bool) -> None:
     """What arrived today (UTC), what waits, what failed."""
     with open_runtime().transaction() as session:
-        view = read_overview(session)
-    emit(_plain(view), as_json=as_json, text=lambda: _show(view))
+        view, alerts = read_overview(session), list_alerts(session)
+    shown = _plain(view) | {"alerts": [asdict(alert) for alert in alerts]}
+    emit(shown, as_json=as_json, text=lambda: _show(view, alerts))
 
 
 def _plain(view: Overview) -> dict[str, object]:
@@ -24,7 +33,17 @@ def _plain(view: Overview) -> dict[str, object]:
     return plain | {"member_count": view.member_count, "event_count": view.event_count}
 
 
-def _show(view: Overview) -> None:
+def _show_alert(alert: Alert) -> None:
+    since = f" (since {show_cell(alert.since)} UTC)" if alert.since else ""
+    click.echo(f"{LEVELS[alert.level]}  {alert.subject}: {alert.reason}{since}")
+    click.echo(f"      -> {alert.next_step}")
+
+
+def _show(view: Overview, alerts: Sequence[Alert]) -> None:
+    for alert in alerts:
+        _show_alert(alert)
+    if alerts:
+        click.echo()
     events = ", ".join(f"{count} {state}" for state, count in sorted(view.events_today.items()))
     lines = (
         ("Deliveries today", view.deliveries_today),

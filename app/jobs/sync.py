@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from app.audiences import pull, push
+from app.audiences import activity, pull, push
 from app.audiences.gate import list_due_audiences
 from app.audiences.reconcile import run_reconcile
 from app.audiences.rehearse import run_first_sync
@@ -50,6 +50,14 @@ def pull_audience(audience_id: int) -> None:
     runtime = get_runtime()
     work = partial(pull.pull_audience, runtime.sessions, get_connections(), audience_id)
     run_counted(runtime.sessions, audience_id, "pull", work)
+
+
+@job("activity")
+def pull_activity(audience_id: int) -> None:
+    """Read the next members' campaign activity into their timelines."""
+    runtime = get_runtime()
+    work = partial(activity.pull_activity, runtime.sessions, get_connections(), audience_id)
+    run_counted(runtime.sessions, audience_id, "activity", work)
 
 
 @job("first_sync")
