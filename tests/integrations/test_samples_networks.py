@@ -10,6 +10,7 @@ import pytest
 from integrations.kit.contract import RawRequest, SourceConfig, Split, Unreadable
 from integrations.kit.registry import get_source
 from integrations.kit.runner import ScriptedClient
+from integrations.salesforce.soap import read_xml
 from mappings.language.compile import compile_mapping
 from mappings.language.document import load_document
 from mappings.language.event import EventInfo
@@ -25,6 +26,11 @@ SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
     "linkedin/fetch-leadFormResponse-2.json": ([], ["unnamed"]),
     "linkedin/lead-created-1.json": (["LEAD_ACTION.CREATED"], []),
     "linkedin/lead-deleted-1.json": (["LEAD_ACTION.DELETED"], []),
+    # Sheets for a list job, not what a hook brings.
+    "salesforce/NPSP_Data_Import_Template.csv": "not XML",
+    "salesforce/opportunity-contact-report-1.csv": "not XML",
+    "salesforce/outbound-message-account-1.xml": (["Account"], []),
+    "salesforce/outbound-message-ack-1.xml": ([], ["notificationsResponse"]),
     "tiktok/authorization-removed-1.json": ([], ["authorization.removed"]),
     "tiktok/ping-1.json": ([], ["tiktok.ping"]),
     "x/aaa-follow_events-template.txt": "not JSON",  # holes in it; filled below
@@ -40,12 +46,8 @@ SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
     "x/xaa-profile-update-bio-1.json": (["profile.update.bio"], []),
     "x/xaa-unfollow-1.json": (["follow.unfollow"], []),
 }
-FOLDERS = {
-    "blackbaud": "blackbaud",
-    "linkedin": "linkedin",
-    "tiktok": "tiktok",
-    "x": "x",
-}  # of samples -> integration
+OURS = ("blackbaud", "linkedin", "salesforce", "tiktok", "x")
+FOLDERS = {name: name for name in OURS}  # of samples -> integration
 NOT_BODIES: frozenset[str] = frozenset()
 
 
@@ -267,3 +269,35 @@ def test_blackbaud_s_example_passes_with_its_key_and_erases(shared: Path) -> Non
     assert split.events[0].account == "p-TTKClfLPKk2a_nZYGhwHdA"
     assert split.events[0].occurred_at == datetime(2020, 4, 22, 23, 39, 33, 633748, tzinfo=UTC)
     assert mapped("blackbaud", split)[0].patches[0].is_erasure
+
+
+@pytest.mark.shared
+def test_salesforce_s_message_loses_its_session_and_is_acknowledged_as_the_sample_says(shared: Path) -> None:
+    folder, source = shared / "payloads/salesforce", get_source("salesforce")
+    body = (folder / "outbound-message-account-1.xml").read_bytes()
+    request, config = request_of(body, "text/xml"), SourceConfig("s")
+
+    event = source.split(request, config).events[0]
+
+    assert event.content["fields"]["BillingStreet"] == "The Landmark @ One Market, Suite 300"
+    assert (event.key, event.account) == ("ABC90000000gNcm:04l9000001olR84AAE", "ABC90000000gNcm")
+    assert b"ARcAQJ" in body
+    assert b"ARcAQJ" not in source.stored_body(request, config)
+    ack = read_xml((folder / "outbound-message-ack-1.xml").read_bytes()).as_value()
+    assert ack == read_xml(source.reply(request, config).body).as_value()
+    assert mapped("salesforce", Split((event,)))[0].ignored
+
+
+@pytest.mark.shared
+def test_salesforce_s_message_of_another_organisation_is_refused(shared: Path) -> None:
+    body = (shared / "payloads/salesforce/outbound-message-account-1.xml").read_bytes()
+    request = RawRequest("POST", "", (("content-type", "text/xml"),), body, (), "key", NOW)
+
+    def is_let_in(organisation: str) -> bool:
+        config = SourceConfig("s", {"organization_id": organisation}, {"url_key": ("key",)})
+        return get_source("salesforce").verify(request, config, NOW).is_ok
+
+    assert is_let_in("ABC90000000gNcmEAE")
+    assert is_let_in("ABC90000000gNcm")
+    assert not is_let_in("ABC90000000gNcM")
+    assert not is_let_in("ABC9")
