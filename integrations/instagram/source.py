@@ -75,11 +75,10 @@ class Instagram(MetaSource):
         return fetch_mention(event, config, client)
 
     def health(self, config: SourceConfig, client: Client) -> Health:
-        """Whether the app is still subscribed. With Facebook Login it is the Page that is; its fields are its own."""
-        wanted = _WATCHED if _has_instagram_login(config) else _WATCHED | {"feed", "mention", "leadgen"}
-        return check_subscription(
-            config.settings.get("watched_id", "").strip(), wanted, config, client, TOKEN
-        )
+        """Whether the app is still subscribed. With Facebook Login it is the Page that is, whatever its own fields."""
+        watched_id = config.settings.get("watched_id", "").strip()
+        wanted = _WATCHED if _has_instagram_login(config) else frozenset[str]()
+        return check_subscription(watched_id, wanted, config, client, TOKEN)
 
     def list_config_problems(self, config: SourceConfig) -> tuple[str, ...]:
         """What keeps deliveries from coming in, or mentions from being fetched."""

@@ -81,7 +81,7 @@ def check_subscription(
 ) -> Health:
     """Whether an app is installed on the object (Page, account) and gets one of the wanted fields, or EnrichError.
 
-    Where the platform lists apps without their fields (WhatsApp), being installed is enough.
+    Being installed is enough where none is wanted, and where the platform lists apps without their fields (WhatsApp).
     """
     if not is_object_id(object_id) or not any(config.secrets.get(token_setting, ())):
         hint = f"Set the id (digits) and {token_setting} on the source to have it watched."
@@ -104,7 +104,7 @@ def _judge_apps(apps: list[dict[str, Any]], wanted: Collection[str]) -> Health:
         )
     lists = [fields for app in apps if isinstance(fields := app.get("subscribed_fields"), list)]
     given = {identifier(name) for fields in lists for name in fields}
-    if lists and not given.intersection(wanted):
+    if wanted and lists and not given.intersection(wanted):
         names = ", ".join(sorted(wanted))
         return Health(
             "dead", "the app is installed, but gets none of its fields", f"Subscribe it to one of: {names}."
