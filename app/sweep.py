@@ -5,9 +5,7 @@ Any number of sweeps may run. Where Redis does not answer, the sweep does the wo
 
 import signal
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from redis import RedisError
@@ -41,11 +39,11 @@ from app.jobs.sync import (
     rehearse_audience,
 )
 from app.jobs.waiting import Waiting, list_waiting
+from app.rounds import Round, Rounds, source_rounds
 from app.sources.pause import try_paused_sources
 from app.tables import ROOMS
 
 SWEEP_SECONDS = 1.0
-UNSETTLED_SECONDS = 2.0  # while something is still missing
 
 JOBS: dict[str, Callable[..., None]] = {
     "inbox": drain_inbox,
@@ -69,8 +67,12 @@ def run_sweep(settings: Settings) -> None:
     is_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_over.set())
-    # A daemon: a call to Mailchimp that hangs does not hold up the end.
-    threading.Thread(target=Rounds(runtime).run, args=(is_over,), name="rounds", daemon=True).start()
+    # Daemons: a call that hangs at Mailchimp or a platform does not hold up the end, nor each other.
+    for name, rounds in (
+        ("audience-rounds", AudienceRounds(runtime).list_rounds()),
+        ("source-rounds", source_rounds(runtime)),
+    ):
+        threading.Thread(target=Rounds(rounds).run, args=(is_over,), name=name, daemon=True).start()
     with Beats(runtime, "sweep"):
         while not is_over.wait(SWEEP_SECONDS):
             try:
@@ -92,22 +94,15 @@ def sweep_once(runtime: Runtime) -> list[Waiting]:
     return found
 
 
-@dataclass
-class Round:
-    """Something that is looked after every so often. `work` answers whether it is settled; until then it is asked often."""
-
-    name: str
-    every_seconds: float
-    work: Callable[[], bool]
-    next_at: float = 0.0
-
-
-class Rounds:
-    """What is looked after less often than each second, in a thread of its own: some of it waits for Mailchimp."""
+class AudienceRounds:
+    """What is looked after for audiences; some of it asks Mailchimp."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self._rounds = (
+
+    def list_rounds(self) -> tuple[Round, ...]:
+        """Each with its seconds."""
+        return (
             Round("webhooks", 30.0, self._webhooks),
             Round("pulls", 10.0, partial(self._ring_all, "pull", list_audiences_to_pull)),
             Round("sources", 30.0, self._sources),
@@ -119,24 +114,6 @@ class Rounds:
             Round("activity", 30.0, partial(self._ring_all, "activity", list_audiences_wanting_activity)),
             Round("runs", 30.0, self._runs),
         )
-
-    def run(self, is_over: threading.Event) -> None:
-        """Go on until it is over."""
-        while not is_over.wait(SWEEP_SECONDS):
-            self.go_if_due()
-
-    def go_if_due(self) -> None:
-        """Do the rounds whose time has come; a failure in one is logged and comes again soon."""
-        for each in self._rounds:
-            if time.monotonic() < each.next_at:
-                continue
-            is_settled = False
-            try:
-                is_settled = each.work()
-            except Exception as error:  # noqa: BLE001 - the outermost loop of a round; the others go on
-                log.warning("sweep.round_failed", round=each.name, error=type(error).__name__)
-            wait = each.every_seconds if is_settled else min(UNSETTLED_SECONDS, each.every_seconds)
-            each.next_at = time.monotonic() + wait
 
     def _webhooks(self) -> bool:
         runtime = self.runtime
