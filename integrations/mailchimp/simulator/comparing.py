@@ -27,6 +27,9 @@ class Comparison:
 
     total: int = 0
     differences: dict[int, list[str]] = field(default_factory=dict)
+    places: dict[int, int] = field(
+        default_factory=dict
+    )  # of a page's first member among all that we would list
 
     @property
     def equal_count(self) -> int:

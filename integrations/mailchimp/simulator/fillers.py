@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.mailchimp.simulator.comparing import Comparison
-from integrations.mailchimp.simulator.listing import DEFAULT_COUNT, SORTS, read_moment
+from integrations.mailchimp.simulator.listing import SORTS, find_members, read_moment
 from integrations.mailchimp.simulator.member import Member, new_contact_id
 from integrations.mailchimp.simulator.people import seconds_of
 from integrations.mailchimp.simulator.recording import Exchange
@@ -31,8 +31,8 @@ class Fillers:
             is_page = exchange.method == "GET" and exchange.parts[2:] == ["members"]
             if not is_page or short <= 0:
                 continue
-            offset = int(exchange.query.get("offset") or 0)
-            missing = _missing_before(exchange, told, offset, short)
+            place, offset = comparison.places.get(number), int(exchange.query.get("offset") or 0)
+            missing = min(short, max(0, offset - place)) if place is not None else 0
             if missing:
                 self.before[number] = self.before.get(number, 0) + missing
             if short > missing:
@@ -44,25 +44,45 @@ class Fillers:
         """Put them in: those before first of all, those after behind everybody."""
         with world.change():
             for number, count in self.before.items():
-                _plant(world, exchanges[number], count, is_before=True)
+                _plant(
+                    world,
+                    exchanges[number],
+                    count,
+                    exchanges[number].found.get("members") or [],
+                    is_before=True,
+                )
             for number, count in self.after.items():
-                _plant(world, exchanges[number], count, is_before=False)
+                _plant(world, exchanges[number], count, _shown_alike(exchanges, number), is_before=False)
 
 
-def _missing_before(exchange: Exchange, told: list[str], offset: int, short: int) -> int:
-    """How many of the missing come before the page: as many places as its first member stands too far in front."""
-    if not offset:
-        return 0
-    count = int(exchange.query.get("count") or DEFAULT_COUNT)
-    shown = exchange.found.get("members") or []
-    total = int(exchange.found.get("total_items") or 0)
-    left = max(0, total - offset - len(shown)) if len(shown) == count else 0
-    return max(0, short - left) if any("members" in one for one in told) else 0
+def place_of(world: World, exchange: Exchange) -> int | None:
+    """Where the page's first member stands among all that the simulator would list; None where it cannot be told."""
+    members = exchange.found.get("members") if exchange.parts[2:] == ["members"] else None
+    audience = world.audiences.get(exchange.parts[1]) if members else None
+    if not members or audience is None:
+        return None
+    hashes = [one.hash for one in find_members(world, audience, exchange.query)]
+    return hashes.index(members[0]["id"]) if members[0].get("id") in hashes else None
 
 
-def _plant(world: World, exchange: Exchange, count: int, *, is_before: bool) -> None:
+def _filters(exchange: Exchange) -> list[tuple[str, str]]:
+    left_out = {"count", "offset", "fields", "exclude_fields"}
+    return sorted((name, text) for name, text in exchange.query.items() if name not in left_out)
+
+
+def _shown_alike(exchanges: list[Exchange], number: int) -> list[dict[str, Any]]:
+    """All members on all pages of the same listing, in their order: whoever is not shown stands behind them."""
+    wanted, path = _filters(exchanges[number]), exchanges[number].parts
+    pages = [one for one in exchanges if one.parts == path and _filters(one) == wanted and one.is_fine]
+    pages.sort(key=lambda one: int(one.query.get("offset") or 0))
+    return [member for page in pages for member in page.found.get("members") or ()]
+
+
+def _plant(
+    world: World, exchange: Exchange, count: int, members: list[dict[str, Any]], *, is_before: bool
+) -> None:
     audience = world.audiences[exchange.parts[1]]
-    query, members = exchange.query, exchange.found.get("members") or []
+    query = exchange.query
     others = list(audience.members())
     for number in range(count):
         email = f"filler{len(audience.by_contact)}.{number}@unknown.example"

@@ -134,14 +134,15 @@ def list_members(world: World, audience: Audience, query: Mapping[str, str]) -> 
     key: tuple[Any, ...] = (filters, world.switches.are_archived_listed)
     version, found = audience.listings.get(key, (-1, []))
     if version != audience.version:
-        found = _find(world, audience, query)
+        found = find_members(world, audience, query)
         while len(audience.listings) >= REMEMBERED_LISTINGS:
             audience.listings.pop(next(iter(audience.listings)))
         audience.listings[key] = (audience.version, found)
     return found[offset : offset + count], len(found)
 
 
-def _find(world: World, audience: Audience, query: Mapping[str, str]) -> list[Member]:
+def find_members(world: World, audience: Audience, query: Mapping[str, str]) -> list[Member]:
+    """All that fit, in order."""
     sort, is_reversed = read_order(query, tuple(SORTS))
     found = list(audience.members())
     for test in _tests(world, audience, query):

@@ -23,7 +23,7 @@ from werkzeug.test import Client
 from integrations.mailchimp.simulator.app import make_app
 from integrations.mailchimp.simulator.comparing import Comparison, Relation, differences
 from integrations.mailchimp.simulator.config import SimulatorConfig
-from integrations.mailchimp.simulator.fillers import Fillers
+from integrations.mailchimp.simulator.fillers import Fillers, place_of
 from integrations.mailchimp.simulator.recording import Exchange, read_exchanges
 from integrations.mailchimp.simulator.seeding import derive_seeds, plant
 from integrations.mailchimp.simulator.world import World
@@ -117,6 +117,9 @@ def _compare_all(world: World, exchanges: list[Exchange]) -> Comparison:
             found = differences(exchange, status, content, headers, relation)
         if found:
             comparison.differences[number] = [f"{exchange.method} {exchange.path}", *found]
+            place = place_of(world, exchange) if exchange.is_fine else None
+            if place is not None:
+                comparison.places[number] = place
     return comparison
 
 

@@ -107,7 +107,7 @@ def _learn_about(seeds: Seeds, exchange: Exchange) -> None:
 def _learn_furniture(seed: ListSeed, exchange: Exchange) -> None:
     """Tags, groups and webhooks, from the first answer that lists them."""
     for kind in FURNITURE:
-        if exchange.method == "GET" and exchange.is_fine and kind in exchange.found:
+        if exchange.method == "GET" and exchange.is_fine and isinstance(exchange.found.get(kind), list):
             known = {one["id"] for one in seed.furniture.get(kind, ())}
             fresh = [one for one in exchange.found[kind] if one.get("id") not in known]
             seed.furniture[kind] = seed.furniture.get(kind, []) + fresh

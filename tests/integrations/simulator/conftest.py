@@ -17,8 +17,8 @@ from werkzeug.test import Client, EnvironBuilder, TestResponse
 
 from integrations.mailchimp.simulator.app import make_app
 from integrations.mailchimp.simulator.config import SimulatorConfig
-from integrations.mailchimp.simulator.server import RunningSimulator
 from integrations.mailchimp.simulator.member import md5_of
+from integrations.mailchimp.simulator.server import RunningSimulator
 from integrations.mailchimp.simulator.world import World
 
 WAIT_SECONDS = 5

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import time
-from urllib.parse import parse_qsl
 
 import pytest
 
