@@ -35,7 +35,9 @@ DUE = text("""
     WHERE s.is_enabled AND EXISTS (SELECT FROM secrets r WHERE r.source_id = s.id AND r.name = 'refresh_token'
             AND (r.expires_at IS NULL OR r.expires_at > now()))
       AND NOT EXISTS (SELECT FROM secrets a WHERE a.source_id = s.id AND a.name = 'access_token'
-            AND (a.expires_at IS NULL OR a.expires_at > now() + make_interval(secs => :before)))
+            AND (a.expires_at IS NULL OR a.expires_at > now() + make_interval(secs => :before))
+            -- a token that was refused before its time: a new one is asked for, once for each pause
+            AND (s.paused_at IS NULL OR a.created_at > s.paused_at))
       AND coalesce(CAST(s.health ->> 'renewing_until' AS timestamptz), '-infinity') < now()
 """)
 LEASE = text("""

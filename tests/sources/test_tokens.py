@@ -130,6 +130,18 @@ def test_a_refused_renewal_pauses_the_source_and_asks_an_admin_once(runtime, con
     assert 2 == calls(api)  # the code, and one renewal: the lease holds back the others
 
 
+def test_a_token_refused_before_its_time_is_renewed_and_work_goes_on(runtime, connected):
+    tokens.finish_connect(runtime, {"state": log_in(runtime), "code": "c"}, BACK, "ana")
+    with runtime.transaction() as session:
+        session.execute(text("UPDATE sources SET paused_at = now(), paused_reason = 'refused'"))
+
+    renewed = [tokens.renew_due_tokens(runtime) for _ in range(2)]
+
+    assert [1, 0] == renewed
+    with runtime.transaction() as session:
+        assert [None] == list(session.scalars(text("SELECT paused_at FROM sources")))
+
+
 def test_an_outage_of_the_login_host_is_no_refusal(runtime, connected):
     answers, _ = connected
     tokens.finish_connect(runtime, {"state": log_in(runtime), "code": "c"}, BACK, "ana")
