@@ -26,6 +26,7 @@ SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
     "linkedin/fetch-leadFormResponse-2.json": ([], ["unnamed"]),
     "linkedin/lead-created-1.json": (["LEAD_ACTION.CREATED"], []),
     "linkedin/lead-deleted-1.json": (["LEAD_ACTION.DELETED"], []),
+    "mention/webfeeds-1.json": (["mention"], []),
     # Sheets for a list job, not what a hook brings.
     "salesforce/NPSP_Data_Import_Template.csv": "not XML",
     "salesforce/opportunity-contact-report-1.csv": "not XML",
@@ -46,7 +47,7 @@ SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
     "x/xaa-profile-update-bio-1.json": (["profile.update.bio"], []),
     "x/xaa-unfollow-1.json": (["follow.unfollow"], []),
 }
-OURS = ("blackbaud", "linkedin", "salesforce", "tiktok", "x")
+OURS = ("blackbaud", "linkedin", "mention", "salesforce", "tiktok", "x")
 FOLDERS = {name: name for name in OURS}  # of samples -> integration
 NOT_BODIES: frozenset[str] = frozenset()
 
@@ -301,3 +302,18 @@ def test_salesforce_s_message_of_another_organisation_is_refused(shared: Path) -
     assert is_let_in("ABC90000000gNcm")
     assert not is_let_in("ABC90000000gNcM")
     assert not is_let_in("ABC9")
+
+
+@pytest.mark.shared
+def test_a_mention_keeps_its_influence_and_makes_no_contact(shared: Path) -> None:
+    split = split_of(shared, "mention/webfeeds-1.json")
+
+    assert isinstance(split, Split)
+    event = split.events[0]
+    message = event.message
+    assert message is not None
+    assert (message.kind, message.influence, message.is_private) == ("mention", 49.0, False)
+    assert message.text.startswith("… Culture, Media and Sport")
+    assert message.url == "https://www.theyworkforyou.com/debates/?id=2016-11-29b.1398.7&p=24887"
+    assert event.occurred_at == datetime(2016, 12, 1, 21, 20, 46, 226191, tzinfo=UTC)
+    assert "type is mention" in mapped("mention", split)[0].ignored
