@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from app.audiences.valve import status_if_new
+from app.audiences.valve import ADDRESS_HOLDS, status_if_new
 from app.audiences.views import AudienceView, ContactView, Mirror
 from integrations.mailchimp.answers import subscriber_hash
 
@@ -49,7 +49,7 @@ def desire(contact: ContactView, mirror: Mirror | None, audience: AudienceView) 
         email,
         member_hash,
         status_if_new(
-            contact.standing, mirror.status if mirror else "", is_double_opt_in=audience.is_double_opt_in
+            contact.standing, _status_held(mirror, member_hash), is_double_opt_in=audience.is_double_opt_in
         ),
         values,
         _tags(contact, audience),
@@ -58,6 +58,13 @@ def desire(contact: ContactView, mirror: Mirror | None, audience: AudienceView) 
         hashlib.blake2b(f"{member_hash}{values}".encode(), digest_size=16).hexdigest(),
         merged.unfit,
     )
+
+
+def _status_held(mirror: Mirror | None, member_hash: str) -> str:
+    """What stands against a new member: an opt-out, and a hold on this very address."""
+    if mirror is None or (mirror.status in ADDRESS_HOLDS and mirror.member_hash != member_hash):
+        return ""
+    return mirror.status
 
 
 def own_id(contact: ContactView, audience: AudienceView) -> int | str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import Connections
@@ -32,6 +33,12 @@ GUESSES: Mapping[str, str] = {
     "date": "date",
     "birthday": "birthday",
 }
+# Mailchimp drops every member's value with the field.
+FORGET = text("""
+    UPDATE members SET merge_fields = merge_fields - CAST(:tags AS text[]),
+           theirs_changed = theirs_changed - CAST(:tags AS text[])
+    WHERE audience_id = :audience_id AND merge_fields ?| CAST(:tags AS text[])
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ def keep_schema(session: Session, audience_id: int, live: LiveAudience) -> Schem
     }  # fmt: skip
     news = SchemaNews(tuple(tag for tag in gone if tag not in before), tuple(sorted(before & there & mapped)))
     if news.gone:
+        session.execute(FORGET, {"audience_id": audience_id, "tags": list(news.gone)})
         raise_alert(session, audience_id, _gone_trouble(news.gone))
     if news.back:
         session.flush()

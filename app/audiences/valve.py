@@ -13,6 +13,7 @@ Ledger = Literal["given", "withdrawn", "none"]
 # "forgotten" is ours: Mailchimp refused the address because it was permanently deleted there.
 OPTED_OUT_THERE = frozenset({"unsubscribed", "cleaned", "forgotten"})
 REACHABLE_THERE = frozenset({"subscribed", "pending", "transactional"})
+ADDRESS_HOLDS = frozenset({"cleaned", "forgotten"})  # of the address, not of the person
 SUBSCRIBING = frozenset({"subscribed", "pending"})
 SAFE_IF_NEW = "unsubscribed"  # a member made with it is never mailed
 
@@ -92,7 +93,7 @@ MOVES: Mapping[tuple[str, bool], Move] = {
 
 def admitted_move(standing: Standing, remote: Remote, on_return: str) -> Move:
     """What may be done for somebody whose consent stands (`standing.is_admitted`)."""
-    if remote.status in {"cleaned", "forgotten"} and not remote.is_same_address:
+    if remote.status in ADDRESS_HOLDS and not remote.is_same_address:
         return "make"  # the hold is the old address's
     move = MOVES.get((remote.status, remote.is_out_by_us))
     if move is not None:

@@ -1,0 +1,216 @@
+"""Coming back after an opt-out that Mailchimp remembers: once asked for each new consent, never by what was typed."""
+
+from typing import Any
+
+import pytest
+
+from app.audiences.pull import pull_audience
+
+ADA, AUGUSTA = "ada@house.test", "augusta@house.test"
+
+
+def pull(office: Any) -> None:
+    pull_audience(office.sessions, office.connections, office.audience_id)
+
+
+def later(simulator: Any) -> None:
+    simulator.call("POST", "/clock", {"advance_seconds": 5})
+
+
+def age(office: Any) -> None:
+    """What the ledger has was some time ago."""
+    office.execute("UPDATE consent_evidence SET occurred_at = occurred_at - interval '1 minute'")
+
+
+def left_there(office: Any, simulator: Any, act: str = "unsubscribe") -> int:
+    """A member who left at Mailchimp, which Muster knows."""
+    contact_id = office.add(ADA, first_name="Ada")
+    office.push()
+    simulator.contact(act, ADA)
+    pull(office)
+    assert office.consent(contact_id) == "withdrawn"
+    age(office)
+    return int(contact_id)
+
+
+def pendings(simulator: Any) -> int:
+    return sum(
+        note["asked_status"] == "pending" for entry in simulator.entries(ADA) for note in entry["notes"]
+    )
+
+
+def push_often(office: Any, contact_id: int) -> None:
+    for _ in range(3):
+        office.touch(contact_id)
+        office.hurry()
+        office.push()
+
+
+@pytest.mark.parametrize("act", ["unsubscribe", "abuse"])
+def test_new_confirmed_consent_is_asked_for_once_by_pending(office: Any, simulator: Any, act: str) -> None:
+    contact_id = left_there(office, simulator, act)
+    office.say(contact_id, "given", ADA, "confirmed")
+
+    push_often(office, contact_id)
+
+    assert (simulator.member(ADA).status, pendings(simulator)) == ("pending", 1)
+    assert office.consent(contact_id) == "given"
+    simulator.contact("confirm", ADA)
+    pull(office)
+    push_often(office, contact_id)
+    assert (simulator.member(ADA).status, pendings(simulator)) == ("subscribed", 1)
+    assert office.mirror(contact_id).error is None
+
+
+def test_what_somebody_typed_asks_nobody(office: Any, simulator: Any) -> None:
+    contact_id = left_there(office, simulator)
+    office.say(contact_id, "given", ADA, "claimed")
+
+    push_often(office, contact_id)
+
+    assert (simulator.member(ADA).status, pendings(simulator)) == ("unsubscribed", 0)
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "500"])
+def test_a_lost_answer_is_no_reason_to_ask_again(office: Any, simulator: Any, kind: str) -> None:
+    contact_id = left_there(office, simulator)
+    office.say(contact_id, "given", ADA, "confirmed")
+    simulator.fault(kind, times=1, method="PATCH")
+
+    push_often(office, contact_id)
+    pull(office)
+    push_often(office, contact_id)
+
+    assert pendings(simulator) <= 1
+    assert len([one for one in simulator.entries(ADA) if one["method"] == "PATCH"]) <= 1
+    if kind != "reset_after":
+        assert office.mirror(contact_id).error["code"] == "asked_once"
+        assert "subscribe" in office.mirror(contact_id).error["hint"]
+
+
+@pytest.mark.parametrize(("kind", "method"), [("429", "PATCH"), ("500", "GET")])
+def test_a_request_that_was_not_looked_at_leaves_the_attempt(
+    office: Any, simulator: Any, kind: str, method: str
+) -> None:
+    contact_id = left_there(office, simulator)
+    office.say(contact_id, "given", ADA, "confirmed")
+    simulator.fault(kind, times=1, method=method)
+
+    push_often(office, contact_id)
+
+    assert (simulator.member(ADA).status, pendings(simulator)) == ("pending", 1)
+
+
+def test_each_new_consent_has_its_own_attempt(office: Any, simulator: Any) -> None:
+    contact_id = left_there(office, simulator)
+    office.say(contact_id, "given", ADA, "confirmed")
+    push_often(office, contact_id)
+    simulator.contact("unsubscribe", ADA)
+    pull(office)
+    age(office)
+    between = pendings(simulator)
+    office.say(contact_id, "given", ADA, "confirmed")
+
+    push_often(office, contact_id)
+
+    assert (between, pendings(simulator)) == (1, 2)
+
+
+def test_where_the_form_alone_is_wanted_its_link_is_given(office: Any, simulator: Any) -> None:
+    office.execute("UPDATE audiences SET on_return = 'form_only'")
+    contact_id = left_there(office, simulator)
+    office.say(contact_id, "given", ADA, "confirmed")
+
+    push_often(office, contact_id)
+
+    assert (simulator.member(ADA).status, pendings(simulator)) == ("unsubscribed", 0)
+    assert "subscribe" in office.mirror(contact_id).error["hint"]
+
+
+def test_whom_staff_unsubscribed_comes_back_at_once_with_new_consent(office: Any, simulator: Any) -> None:
+    contact_id = office.add(ADA, first_name="Ada")
+    office.push()
+    simulator.staff("unsubscribe", ADA)
+    pull(office)
+    learned = office.consent(contact_id)
+    age(office)
+    office.say(contact_id, "given", ADA, "confirmed")
+
+    push_often(office, contact_id)
+
+    assert (learned, simulator.member(ADA).status) == ("withdrawn", "subscribed")
+
+
+def test_who_opted_out_here_and_confirmed_anew_comes_back(office: Any, simulator: Any) -> None:
+    contact_id = office.add(ADA, first_name="Ada")
+    office.push()
+    office.say(contact_id, "withdrawn", ADA)
+    office.push()
+    age(office)
+    office.say(contact_id, "given", ADA, "confirmed")
+
+    push_often(office, contact_id)
+
+    assert simulator.member(ADA).status == "subscribed"
+
+
+def test_a_compliance_state_behind_our_own_opt_out_is_asked_about_once(office: Any, simulator: Any) -> None:
+    contact_id = office.add(ADA, first_name="Ada")
+    office.push()
+    office.say(contact_id, "withdrawn", ADA)
+    office.push()
+    simulator.member(ADA).cause = "contact"
+    age(office)
+    office.say(contact_id, "given", ADA, "confirmed")
+
+    push_often(office, contact_id)
+
+    assert (simulator.member(ADA).status, pendings(simulator)) == ("pending", 1)
+    assert office.consent(contact_id) == "given"
+
+
+def test_a_bounced_address_is_on_hold_until_there_is_another(office: Any, simulator: Any) -> None:
+    contact_id = left_there(office, simulator, "bounce")
+    push_often(office, contact_id)
+    joins = simulator.subscribing(ADA)
+    office.change(contact_id, email=AUGUSTA)
+    office.execute("INSERT INTO identities (kind, match_value, given_value, contact_id) VALUES ('email', :a, :a, :c)",
+                   a=AUGUSTA, c=contact_id)  # fmt: skip
+    office.say(contact_id, "given", AUGUSTA)
+
+    push_often(office, contact_id)
+
+    assert (simulator.member(ADA).status, joins) == ("cleaned", simulator.subscribing(ADA))
+    assert simulator.member(AUGUSTA).status == "subscribed"
+    pull(office)
+    assert office.mirror(contact_id).email_address == AUGUSTA
+
+
+def test_whoever_answers_our_pending_has_confirmed(office: Any, simulator: Any) -> None:
+    office.execute("UPDATE audiences SET is_double_opt_in = true")
+    contact_id = office.add(ADA, first_name="Ada")
+    office.push()
+    assert simulator.member(ADA).status == "pending"
+    pull(office)
+    later(simulator)
+    simulator.contact("confirm", ADA)
+
+    pull(office)
+    pull(office)
+
+    rows = office.execute(
+        "SELECT proof, method FROM consent_evidence WHERE contact_id = :c ORDER BY id", c=contact_id
+    )
+    assert [tuple(row) for row in rows] == [("claimed", "form"), ("confirmed", "mailchimp_confirm")]
+    assert office.execute("SELECT status, proof FROM consents") == [("given", "confirmed")]
+
+
+def test_the_oldest_with_consent_speaks_for_a_shared_address(office: Any, simulator: Any) -> None:
+    office.add(ADA, first_name="Ada", consent="none")
+    office.add(ADA, first_name="Bea")
+    third = office.add(ADA, first_name="Cy")
+
+    office.push()
+
+    assert simulator.member(ADA).merge_fields["FNAME"] == "Bea"
+    assert office.mirror(third).error["code"] == "shared_address"
