@@ -98,7 +98,8 @@ def adopt_members(session: Session, audience_id: int, contact_ids: Sequence[int]
     )
 
 
-# In the order in which `_contact` and `_mirror` take the columns.
+# In the order in which `_contact` and `_mirror` take the columns. Each row by its key (OFFSET 0), never by a plan that reads
+# whole tables, which is what the planner thinks of members and consents until they were analysed.
 LOAD = text("""
 SELECT c.id, c.state, c.fields, c.tags, p.status, e.status,
        coalesce(p.proof = 'confirmed' AND p.decided_at > e.decided_at, false), p.evidence_id, p.proof,
@@ -110,12 +111,15 @@ SELECT c.id, c.state, c.fields, c.tags, p.status, e.status,
        m.contact_id, m.email_address, m.subscriber_hash, m.status, m.merge_fields, m.tags, m.pushed_hash,
        m.remote_contact_id, m.last_changed, m.sync_state, m.error, m.interests, m.marketing_permissions,
        m.theirs_changed, m.asked_evidence_id
-FROM contacts c
-LEFT JOIN consents p ON p.contact_id = c.id AND p.channel = :channel AND p.purpose = :purpose
-LEFT JOIN consents e ON e.contact_id = c.id AND e.channel = :channel AND e.purpose = '*'
-LEFT JOIN members m ON m.audience_id = :audience_id AND m.contact_id = c.id
-WHERE c.id = ANY(CAST(:ids AS bigint[]))
-ORDER BY c.id
+FROM unnest(CAST(:ids AS bigint[])) AS asked(id)
+CROSS JOIN LATERAL (SELECT * FROM contacts WHERE id = asked.id OFFSET 0) AS c
+LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = asked.id AND channel = :channel AND purpose = :purpose
+    OFFSET 0) AS p ON true
+LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = asked.id AND channel = :channel AND purpose = '*'
+    OFFSET 0) AS e ON true
+LEFT JOIN LATERAL (SELECT * FROM members WHERE audience_id = :audience_id AND contact_id = asked.id OFFSET 0) AS m
+    ON true
+ORDER BY asked.id
 """)
 
 # Others who use the address that this contact would be written at: who they are, whether they opted out, and

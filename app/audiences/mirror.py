@@ -81,7 +81,8 @@ WRITE = text(f"""
             {texts_sql("changed")}, {texts_sql("theirs")}, {texts_sql("rests")})
             AS g(contact_id, email, hash, status, merge_fields, tags, pushed_hash, remote_contact_id, last_changed,
                 theirs, rest)
-        LEFT JOIN members o ON o.audience_id = :audience_id AND o.contact_id = g.contact_id),
+        LEFT JOIN LATERAL (SELECT contact_id, status FROM members
+            WHERE audience_id = :audience_id AND contact_id = g.contact_id OFFSET 0) AS o ON true),
     told AS (
         INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail)
         SELECT g.contact_id, now(), 'member', 'Mailchimp: ' || g.status || ' in ' || a.slug,

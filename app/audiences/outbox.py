@@ -41,38 +41,36 @@ QUEUE_SOME = text(
     "INSERT INTO changes (audience_id, contact_id)"  # noqa: S608 - constants only
     " SELECT :audience_id, id FROM unnest(CAST(:ids AS bigint[])) AS c(id) ORDER BY id" + TOUCH
 )
+# Rows are found by number or by place, never by a plan: statistics of a table that fills and empties mislead planners,
+# which then read all of it for each page.
 TAKE = text("""
-    SELECT contact_id, number, attempt_count, lane, sent_email FROM changes
+    SELECT contact_id, number, attempt_count, lane, sent_email, CAST(ctid AS text) FROM changes
     WHERE audience_id = :audience_id AND parked_at IS NULL AND next_attempt_at <= now()
       AND (leased_until IS NULL OR leased_until <= now()) AND lane <= :max_lane
     ORDER BY lane, next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
-DROP = text(
-    "DELETE FROM changes WHERE audience_id = :audience_id AND contact_id = ANY(CAST(:ids AS bigint[]))"
-)
+DROP = text(f"DELETE FROM changes WHERE ctid = ANY(CAST({texts_sql('places')} AS tid[]))")  # noqa: S608 - constants only
 LEASE = text(f"""
     UPDATE changes c
     SET lease_token = :token, leased_until = now() + make_interval(secs => :lease), sent_email = l.email
     FROM unnest(CAST(:ids AS bigint[]), {texts_sql("emails")}) AS l(contact_id, email)
-    WHERE c.audience_id = :audience_id AND c.contact_id = l.contact_id
+    WHERE c.ctid = ANY(CAST({texts_sql("places")} AS tid[])) AND c.contact_id = l.contact_id
 """)  # noqa: S608 - constants only
 # Locked in order of contact, as everybody does who touches changes.
 SETTLE = text("""
     WITH ended AS MATERIALIZED (
         SELECT e.id, e.number, e.done = 1 AS is_done, (CAST(:tokens AS uuid[]))[e.slot] AS token
         FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS bigint[]), CAST(:slots AS int[]), CAST(:dones AS int[]))
-            AS e(id, number, slot, done)),
+            AS e(id, number, slot, done)
+        ORDER BY e.id),
     held AS MATERIALIZED (
-        SELECT c.contact_id, c.number, c.lease_token FROM ended e
-        JOIN changes c ON c.audience_id = :audience_id AND c.contact_id = e.id AND c.lease_token = e.token
-        ORDER BY c.contact_id FOR UPDATE OF c),
-    gone AS (
-        DELETE FROM changes c USING held h
-        JOIN ended e ON e.id = h.contact_id AND e.token = h.lease_token AND e.number = h.number AND e.is_done
-        WHERE c.audience_id = :audience_id AND c.contact_id = h.contact_id RETURNING c.contact_id, c.lease_token)
-    SELECT e.id, e.token, h.number FROM ended e
-    LEFT JOIN held h ON h.contact_id = e.id AND h.lease_token = e.token
-    WHERE NOT EXISTS (SELECT FROM gone g WHERE g.contact_id = e.id AND g.lease_token = e.token)
+        SELECT e.id, e.token, c.number, c.place, e.is_done AND e.number = c.number AS is_over
+        FROM ended e CROSS JOIN LATERAL (
+            SELECT number, ctid AS place FROM changes
+            WHERE audience_id = :audience_id AND contact_id = e.id AND lease_token = e.token LIMIT 1 FOR UPDATE) AS c),
+    gone AS (DELETE FROM changes WHERE ctid = ANY(ARRAY(SELECT place FROM held WHERE is_over)))
+    SELECT e.id, e.token, h.number FROM ended e LEFT JOIN held h ON h.id = e.id AND h.token = e.token
+    WHERE h.is_over IS NOT TRUE
 """)
 RELEASE = text("""
     UPDATE changes SET lease_token = NULL, leased_until = NULL, next_attempt_at = now(),
@@ -101,6 +99,7 @@ class TakenChange:
     attempt_count: int = 0
     lane: int = BULK_LANE
     sent_email: str | None = None
+    place: str = ""  # where the row lies; true while the transaction that took it lasts
 
 
 How = Literal["done", "again", "release", "later"]
@@ -158,26 +157,26 @@ def take_changes(
     return tuple(sorted((TakenChange(*row) for row in rows), key=lambda one: one.contact_id))
 
 
-def drop_changes(session: Session, audience_id: int, contact_ids: Collection[int]) -> None:
+def drop_changes(session: Session, changes: Sequence[TakenChange]) -> None:
     """Nothing is left to do for these, which this transaction has taken."""
-    if contact_ids:
-        session.execute(DROP, {"audience_id": audience_id, "ids": numbers_column(contact_ids)})
+    if changes:
+        session.execute(DROP, {"places": texts_column([one.place for one in changes])})
 
 
 def lease_changes(
-    session: Session, audience_id: int, emails: Mapping[int, str | None], lease_seconds: float
+    session: Session, changes: Sequence[TakenChange], emails: Mapping[int, str], lease_seconds: float
 ) -> uuid.UUID:
-    """Keep changes that this transaction has taken, beyond its end. The address is noted where a member may be made.
+    """Keep changes that this transaction has taken, beyond its end. `emails`: contact -> where a call may make a member.
 
     Should the answer be lost and an opt-out come, whoever takes the change next knows that there may be somebody.
     """
     token = uuid.uuid4()
-    values = {
-        "audience_id": audience_id,
-        "ids": numbers_column(emails),
-        "emails": texts_column(emails.values()),
-    }
-    if emails:
+    if changes:
+        values = {
+            "ids": numbers_column([one.contact_id for one in changes]),
+            "emails": texts_column([emails.get(one.contact_id) for one in changes]),
+            "places": texts_column([one.place for one in changes]),
+        }
         session.execute(LEASE, {**values, "token": token, "lease": lease_seconds})
     return token
 

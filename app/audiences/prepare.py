@@ -12,7 +12,7 @@ from app.audiences.batches import Held
 from app.audiences.guard import Guard
 from app.audiences.load import adopt_members, load_situations
 from app.audiences.mirror import MirrorWrite, note_uncertain, write_members
-from app.audiences.outbox import drop_changes, lease_changes, queue_changes, take_changes
+from app.audiences.outbox import TakenChange, drop_changes, lease_changes, queue_changes, take_changes
 from app.audiences.outcome import cannot_sync
 from app.audiences.plan import Operation, plan_member
 from app.audiences.valve import OPTED_OUT_THERE
@@ -61,8 +61,10 @@ def prepare_operations(
         _Planned(one.contact, one.mirror, plan_member(one.contact, one.mirror, audience))
         for one in load_situations(session, audience, list(changes)).values()
     ]
-    _settle_without_call(session, audience, [one for one in planned if not one.operation.is_call])
-    token, operations = _lease(session, audience, guard, planned, lease_seconds)
+    idle = [one for one in planned if not one.operation.is_call]
+    _write_idle(session, audience, idle)
+    drop_changes(session, [changes[one.operation.contact_id] for one in idle])
+    token, operations = _lease(session, audience, guard, planned, (changes, lease_seconds))
     held = {
         one.contact_id: Held(token, change.number, change.attempt_count, change.lane)
         for one in operations
@@ -83,26 +85,28 @@ def prepare_operations(
 
 
 def _lease(
-    session: Session, audience: AudienceView, guard: Guard, planned: Sequence[_Planned], lease_seconds: float
+    session: Session,
+    audience: AudienceView,
+    guard: Guard,
+    planned: Sequence[_Planned],
+    lease: tuple[Mapping[int, TakenChange], float],
 ) -> tuple[uuid.UUID | None, tuple[Operation, ...]]:
     """Hold what will be sent, and note the members that a call may make."""
     operations = [one.operation for one in planned if one.operation.is_call]
     if not operations:
         return None, ()
-    emails = {
-        one.contact_id: one.email if one.kind == "upsert" and one.is_new else None for one in operations
-    }
-    token = lease_changes(session, audience.audience_id, emails, lease_seconds)
+    changes, lease_seconds = lease
+    makers = {one.contact_id: one.email for one in operations if one.kind == "upsert" and one.is_new}
+    token = lease_changes(session, [changes[one.contact_id] for one in operations], makers, lease_seconds)
     waiting = guard.hold_back(session, token, [(one.contact, one.operation) for one in planned])
     leaving = tuple(one for one in operations if one.contact_id not in waiting)
     note_asked(session, audience.audience_id, leaving)
     return token, leaving
 
 
-def _settle_without_call(session: Session, audience: AudienceView, idle: Sequence[_Planned]) -> None:
+def _write_idle(session: Session, audience: AudienceView, idle: Sequence[_Planned]) -> None:
     writes = [write for one in idle if (write := _write_without_call(one.operation, one.mirror)) is not None]
     write_members(session, audience.audience_id, writes)
-    drop_changes(session, audience.audience_id, [one.operation.contact_id for one in idle])
 
 
 def _write_without_call(operation: Operation, mirror: Mirror | None) -> MirrorWrite | None:

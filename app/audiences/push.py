@@ -117,6 +117,7 @@ class _Push:
         self._counts = PushCounts()
         self._calls_before, self._calls_told = gateway.call_count, 0
         self._is_drained = self._is_stopped = False
+        self._is_due_anew = False  # something became due while the next changes were being taken
         self._ends_at = time.monotonic() + options.budget_seconds
 
     def run(self) -> PushCounts:
@@ -198,11 +199,12 @@ class _Push:
             self._settling = None
             aftermath = settled.result()
             self._counts.is_blocked |= aftermath.is_blocked
-            self._is_drained &= not aftermath.has_due
+            if aftermath.has_due:
+                self._is_drained, self._is_due_anew = False, self._preparing is not None
             self._count(some)
 
     def _keep(self, prepared: Prepared, asked_at: float) -> None:
-        self._is_drained = prepared.taken_count == 0
+        self._is_drained, self._is_due_anew = prepared.taken_count == 0 and not self._is_due_anew, False
         self._counts.by_kind.update(prepared.counts)
         if prepared.token:
             self._leases[prepared.token] = asked_at + self._options.lease_seconds

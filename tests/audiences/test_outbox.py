@@ -38,8 +38,7 @@ class Claimed:
 def claim(office: Any, limit: int = 10, emails: Mapping[int, str] | None = None) -> Claimed:
     with transaction(office.sessions) as session:
         taken = take_changes(session, office.audience_id, limit)
-        sent = {one.contact_id: (emails or {}).get(one.contact_id) for one in taken}
-        return Claimed(lease_changes(session, office.audience_id, sent, 30), taken)
+        return Claimed(lease_changes(session, taken, emails or {}, 30), taken)
 
 
 def settle(office: Any, claimed: Claimed, how: How, **more: Any) -> outbox.Settled:
@@ -137,7 +136,7 @@ def test_a_late_holder_settles_nothing_and_the_contact_is_planned_anew(
 
     settled = settle(office, late, "done")
 
-    assert ({(ids[0], late.token)}, 0) == (settled.lost, settled.done_count)
+    assert (frozenset({(ids[0], late.token)}), 0) == (settled.lost, settled.done_count)
     assert office.change_count() == 1
     if not is_taken_over:
         assert settle(office, other, "done").touched_count == 1
