@@ -14,7 +14,7 @@ import pytest
 
 from integrations.kit.contract import EnrichError
 from integrations.kit.fetch import HostClient, make_client, retry_after_seconds
-from integrations.meta_leads.leads import GRAPH_ERRORS
+from integrations.kit.graph import GRAPH_ERRORS
 from tests.integrations.graph_stand_in import (
     GraphStandIn,
     Script,
