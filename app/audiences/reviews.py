@@ -38,7 +38,7 @@ LIST = text("""
 WRITE_OURS = text("""
     UPDATE members SET theirs_changed = theirs_changed - CAST(:tag AS text),
            merge_fields = merge_fields || jsonb_build_object(CAST(:tag AS text), ''),
-           pushed_hash = CASE WHEN pushed_hash = 'left' THEN pushed_hash ELSE '' END, updated_at = now()
+           pushed_hash = CASE WHEN pushed_hash IN ('', 'left') THEN pushed_hash ELSE 'stale' END, updated_at = now()
     WHERE audience_id = :audience_id AND contact_id = ANY(CAST(:ids AS bigint[]))
 """)
 

@@ -33,9 +33,10 @@ GUESSES: Mapping[str, str] = {
     "date": "date",
     "birthday": "birthday",
 }
-# Mailchimp drops every member's value with the field.
+# Mailchimp drops every member's value with the field, so what was written is no longer there.
 FORGET = text("""
-    UPDATE members SET merge_fields = merge_fields - CAST(:tags AS text[]),
+    UPDATE members SET pushed_hash = CASE WHEN pushed_hash IN ('', 'left') THEN pushed_hash ELSE 'stale' END,
+           merge_fields = merge_fields - CAST(:tags AS text[]),
            theirs_changed = theirs_changed - CAST(:tags AS text[])
     WHERE audience_id = :audience_id AND merge_fields ?| CAST(:tags AS text[])
 """)
