@@ -61,6 +61,6 @@ def _post(origin: str, api_key: str, list_id: str, waiting: deque[bytes], failur
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         answer.read()
-        if answer.status != 200:  # noqa: PLR2004
+        if answer.status != 200:
             failures.append(f"HTTP {answer.status}")
     connection.close()
