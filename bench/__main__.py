@@ -14,6 +14,7 @@ BENCHMARKS = {
     "contacts_write": "resolve and record in batches",
     "story": "door to customer database and to Mailchimp",
     "push": "calls and contacts a second to Mailchimp",
+    "integrations": "verify, split and map of every integration; a Meta batch from door to events",
     "simulator": "the simulator by itself: CPU a batch and a page, memory a member",
 }
 
