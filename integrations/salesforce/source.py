@@ -23,7 +23,7 @@ from integrations.kit.keys import digest_of_bytes
 from integrations.kit.signing import Check, UrlKey
 from integrations.kit.times import find_time
 from integrations.kit.values import filled, short_name, text_of
-from integrations.salesforce.soap import Element, read_xml, without_session
+from integrations.salesforce.soap import Element, find_text, read_xml, without_session
 
 _URL_KEY = UrlKey()
 OTHER_ORGANISATION = Verdict(False, "the message is of another organisation")
@@ -139,12 +139,14 @@ def _event(notification: Element, organisation: str) -> Event | Ignored:
 
 
 def _organisation(body: bytes) -> str | None:
-    """The organisation that a message names; None where the body cannot be read, which is for a dead letter."""
+    """The organisation that a message names; None where the body cannot be read, which is for a dead letter.
+
+    It stands at the beginning (the WSDL says so), so the rest is not read at the door.
+    """
     try:
-        message = _message(read_xml(body))
+        return find_text(body, "OrganizationId", len(("Envelope", "Body", "notifications"))) or ""
     except Unreadable:
         return None
-    return message.text_at("OrganizationId") if message else ""
 
 
 def _message(root: Element) -> Element | None:
