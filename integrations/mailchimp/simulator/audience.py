@@ -149,7 +149,3 @@ class Audience:
 
     def story(self, member: Member) -> Story:
         return self.stories.setdefault(member.contact_id, Story())
-
-    def tally(self, day: str, name: str, count: int = 1) -> None:
-        counted = self.days.setdefault(day, {})
-        counted[name] = counted.get(name, 0) + count

@@ -3,27 +3,41 @@
 from collections.abc import Sequence
 from typing import Any
 
+# What is wanted below a name; None is all of it.
+Tree = dict[str, Any]
+
 
 def choose_fields(body: dict[str, Any], wanted: Sequence[str], unwanted: Sequence[str]) -> dict[str, Any]:
     """The body with the wanted parts, less the unwanted: dotted paths, reaching into every element of an array."""
     if wanted:
-        body = _only(body, [path.split(".") for path in wanted])
+        body = _only(body, _tree(wanted))
     for path in unwanted:
         _remove(body, path.split("."))
     return body
 
 
-def _only(body: Any, paths: list[list[str]]) -> Any:
+def _tree(paths: Sequence[str]) -> Tree:
+    tree: Tree = {}
+    for path in paths:
+        *names, last = path.split(".")
+        place: Tree | None = tree
+        for name in names:
+            place = place.setdefault(name, {}) if place is not None else None
+        if place is not None:
+            place[last] = None
+    return tree
+
+
+def _only(body: Any, tree: Tree) -> Any:
     if isinstance(body, list):
-        return [_only(one, paths) for one in body]
+        return [_only(one, tree) for one in body]
     if not isinstance(body, dict):
         return body
-    kept: dict[str, Any] = {}
-    for name, value in body.items():
-        tails = [path[1:] for path in paths if path[0] == name]
-        if tails:
-            kept[name] = value if any(not tail for tail in tails) else _only(value, tails)
-    return kept
+    return {
+        name: value if tree[name] is None else _only(value, tree[name])
+        for name, value in body.items()
+        if name in tree
+    }
 
 
 def _remove(body: Any, path: list[str]) -> None:

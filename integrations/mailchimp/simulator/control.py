@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
 
 from integrations.mailchimp.simulator.audience import Audience
 from integrations.mailchimp.simulator.batch_worker import BatchWorker
@@ -69,11 +69,18 @@ def set_clock() -> Response:
         if wants.get("freeze_at"):
             moment = datetime.fromisoformat(str(wants["freeze_at"]))
             world().clock.freeze(int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()))
-        world().clock.advance(float(wants.get("advance_seconds") or 0))
-        world().save_clock()
-    world().sender.wake()
-    cast("BatchWorker", current_app.extensions["batch_worker"]).wake()
+    advance_clock(current_app, float(wants.get("advance_seconds") or 0))
     return get_clock()
+
+
+def advance_clock(app: Flask, seconds: float) -> None:
+    """Leap forward; whatever waits for the clock is told."""
+    found = cast("World", app.extensions["world"])
+    with found.change():
+        found.clock.advance(seconds)
+        found.save_clock()
+    found.sender.wake()
+    cast("BatchWorker", app.extensions["batch_worker"]).wake()
 
 
 @control.get("/faults")

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
+# A batch leaves 500 notes; entries go, the oldest first, before their notes fill the memory.
+KEPT_NOTES = 500_000
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Note:
     """What a request wanted for one address.
 
@@ -48,12 +51,15 @@ class Journal:
         self._lock = threading.Lock()
         self._entries: deque[Entry] = deque(maxlen=size)
         self._number = 0
+        self._note_count = 0
         self._counts: Counter[str] = Counter()
 
     def open(self, at: int, method: str, path: str, query: str) -> Entry:
         with self._lock:
             self._number += 1
             entry = Entry(self._number, at, method, path, query)
+            if len(self._entries) == self._entries.maxlen:
+                self._note_count -= len(self._entries[0].notes)
             self._entries.append(entry)
         return entry
 
@@ -64,7 +70,10 @@ class Journal:
             self._counts[f"status {entry.status}"] += 1
             if entry.fault:
                 self._counts[f"fault {entry.fault}"] += 1
-            self._counts["subscribing"] += sum(note.is_subscribing for note in entry.notes)
+            self._counts["subscribing"] += sum([note.is_subscribing for note in entry.notes])
+            self._note_count += len(entry.notes)
+            while self._note_count > KEPT_NOTES and self._entries[0] is not entry:
+                self._note_count -= len(self._entries.popleft().notes)
 
     def counts(self) -> dict[str, int]:
         with self._lock:
@@ -93,4 +102,5 @@ class Journal:
     def clear(self) -> None:
         with self._lock:
             self._entries.clear()
+            self._note_count = 0
             self._counts.clear()

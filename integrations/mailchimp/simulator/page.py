@@ -1,17 +1,44 @@
 """The page for people, /: audiences and members, with buttons to act as the contact or as staff."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
+import heapq
+from itertools import islice
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from integrations.mailchimp.simulator.acts import confirm_member
+from integrations.mailchimp.simulator.audience import Audience
 from integrations.mailchimp.simulator.clock import iso
-from integrations.mailchimp.simulator.control import audience_named, refuse_other_sites, world
+from integrations.mailchimp.simulator.control import advance_clock, audience_named, refuse_other_sites, world
 from integrations.mailchimp.simulator.control_acts import act
+from integrations.mailchimp.simulator.member import Member
 from integrations.mailchimp.simulator.refusals import Refusal, not_found
 
 page = Blueprint("page", __name__, template_folder="templates")
 page.before_request(refuse_other_sites)
 SHOWN = 50
+SHOWN_MESSAGES = 5
+# One page, nothing from elsewhere: its own style, no script at all.
+CSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+
+@page.after_request
+def protect(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = CSP
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _row(audience: Audience, member: Member) -> dict[str, str]:
+    named = member.merge_fields
+    return {
+        "email": member.email,
+        "name": " ".join(str(named.get(tag, "")) for tag in ("FNAME", "LNAME")).strip(),
+        "status": member.status,
+        "cause": member.cause,
+        "tags": ", ".join(audience.tags[tag_id].name for tag_id in member.tag_ids),
+        "changed_at": iso(member.changed_at),
+    }
 
 
 @page.get("/")
@@ -20,18 +47,9 @@ def show() -> str:
     wanted = request.args.get("q", "").casefold()
     with world().lock:
         found = [one for one in audience.members() if wanted in one.email.casefold()]
-        found.sort(key=lambda one: one.changed_at, reverse=True)
-        rows = [
-            {
-                "email": one.email,
-                "name": " ".join(str(one.merge_fields.get(tag, "")) for tag in ("FNAME", "LNAME")).strip(),
-                "status": one.status,
-                "cause": one.cause,
-                "tags": ", ".join(audience.tags[tag_id].name for tag_id in one.tag_ids),
-                "changed_at": iso(one.changed_at),
-            }
-            for one in found[:SHOWN]
-        ]
+        newest = heapq.nlargest(SHOWN, found, key=lambda one: one.changed_at)
+        rows = [_row(audience, one) for one in newest]
+        outbox = list(islice((one for one in reversed(world().outbox)), SHOWN_MESSAGES))
     return render_template(
         "simulator.html",
         audiences=list(world().audiences.values()),
@@ -40,9 +58,18 @@ def show() -> str:
         total=len(found),
         counts=world().journal.counts(),
         webhooks=world().sender.counts(),
+        outbox=outbox,
+        now=iso(world().clock.now()),
         problem=request.args.get("problem", ""),
         q=request.args.get("q", ""),
     )
+
+
+@page.post("/clock")
+def let_pass() -> Response:
+    """A button: some hours of the simulator's clock."""
+    advance_clock(current_app, request.form.get("hours", 1, type=int) * 3600)
+    return redirect(url_for("page.show", list_id=request.form.get("list_id")), 303)
 
 
 @page.post("/act/<any(contact, staff):kind>/<name>")
@@ -51,7 +78,7 @@ def do(kind: str, name: str) -> Response:
     wants: dict[str, object] = {
         key: value for key, value in request.form.items() if key not in {"FNAME", "tag"}
     }
-    if "FNAME" in request.form:
+    if request.form.get("FNAME"):
         wants["merge_fields"] = {"FNAME": request.form["FNAME"]}
     if "tag" in request.form:
         wants["add"] = [request.form["tag"]]
@@ -80,6 +107,11 @@ def sign_up() -> str:
     return _form(status=str(member["status"]))
 
 
+def _form(*, email: str = "", problem: str = "", status: str = "") -> str:
+    audience = audience_named(request.args.get("id"))
+    return render_template("hosted_form.html", audience=audience, email=email, problem=problem, status=status)
+
+
 @page.get("/confirm/<list_id>/<contact_id>")
 def ask_confirmation(list_id: str, contact_id: str) -> str:
     """The link of the confirmation mail: a page with a button, so that no mail scanner subscribes anybody."""
@@ -98,8 +130,3 @@ def follow_confirmation(list_id: str, contact_id: str) -> str:
             raise not_found()
         status = confirm_member(world(), audience, member).status
     return render_template("hosted_form.html", audience=audience, status=status)
-
-
-def _form(*, email: str = "", problem: str = "", status: str = "") -> str:
-    audience = audience_named(request.args.get("id"))
-    return render_template("hosted_form.html", audience=audience, email=email, problem=problem, status=status)

@@ -162,9 +162,13 @@ class World:
 
     def tally(self, audience: Audience, name: str, count: int = 1) -> None:
         """Count for the list's daily activity."""
-        audience.tally(iso(self.clock.now() or 1)[:10], name, count)
-        while len(audience.days) > KEPT_DAYS:
-            del audience.days[min(audience.days)]
+        day = iso(self.clock.now() or 1)[:10]
+        counted = audience.days.get(day)
+        if counted is None:
+            counted = audience.days[day] = {}
+            while len(audience.days) > KEPT_DAYS:
+                del audience.days[min(audience.days)]
+        counted[name] = counted.get(name, 0) + count
         self.current.tallied[audience.list_id] = audience
 
     def say(self, happening: Happening | None) -> None:
