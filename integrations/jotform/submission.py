@@ -53,15 +53,21 @@ def read_answers(raw: Mapping[str, Any], types: Mapping[str, str] | None = None)
 
 def _answered(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """(number, slug, value) of every question, then of every upload."""
+    uploads: list[tuple[str, Any]] = []
     for name, value in raw.items():
-        found = _QUESTION.fullmatch(name)
+        found = _QUESTION.fullmatch(name) if name.startswith("q") else None
         if found:
             yield found[1], found[2] or f"question {found[1]}", value
-    for name, value in raw.items():
-        listed = value if isinstance(value, list) else [value]
-        is_upload = all(isinstance(each, str) and _UPLOAD.match(each) for each in listed)
-        if listed and is_upload and not _QUESTION.fullmatch(name):
-            yield "", name, listed
+        elif _is_upload(value):
+            uploads.append((name, value))
+    for name, value in uploads:
+        yield "", name, value if isinstance(value, list) else [value]
+
+
+def _is_upload(value: Any) -> bool:
+    """Whether the value is the address of an uploaded file, or a list of nothing else."""
+    listed = value if isinstance(value, list) else [value]
+    return bool(listed) and all(isinstance(each, str) and _UPLOAD.match(each) for each in listed)
 
 
 def _add(answers: Answers, label: str, value: Any, kind: str) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from integrations.kit.contract import Unreadable
@@ -30,11 +31,12 @@ def nest(pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], tuple[str, .
     return fields, tuple(dropped)
 
 
-def _path(name: str) -> list[str]:
-    found = _BRACKETED.fullmatch(name)
+@lru_cache(maxsize=4096)  # a form's names are the same in every delivery
+def _path(name: str) -> tuple[str, ...]:
+    found = _BRACKETED.fullmatch(name) if "[" in name else None
     if found is None:
-        return [name]
-    path = [found[1], *found[2][1:-1].split("][")]
+        return (name,)
+    path = (found[1], *found[2][1:-1].split("]["))
     if len(path) > MAX_LEVELS:
         raise Unreadable(
             f"a form field is nested deeper than {MAX_LEVELS} levels", "Use flatter field names.", name[:80]
@@ -42,7 +44,7 @@ def _path(name: str) -> list[str]:
     return path
 
 
-def _place(fields: dict[str, Any], path: list[str], name: str, value: str) -> None:
+def _place(fields: dict[str, Any], path: tuple[str, ...], name: str, value: str) -> None:
     is_list = len(path) > 1 and path[-1] == ""
     target = _descend(fields, path[: -2 if is_list else -1])
     if target is None:
@@ -51,7 +53,7 @@ def _place(fields: dict[str, Any], path: list[str], name: str, value: str) -> No
         _add(target, path[-2] if is_list else path[-1], value, is_list=is_list)
 
 
-def _descend(fields: dict[str, Any], path: list[str]) -> dict[str, Any] | None:
+def _descend(fields: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any] | None:
     for name in path:
         below = fields.setdefault(name, {})
         if not isinstance(below, dict):

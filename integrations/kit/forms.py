@@ -1,8 +1,9 @@
 """HTML form posts: urlencoded and multipart bodies read into the nested values that a mapping sees."""
 
-import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from integrations.kit.contract import Unreadable
 from integrations.kit.form_names import nest
@@ -10,9 +11,7 @@ from integrations.kit.multipart import Part, media_type, read_parts
 
 MAX_FIELDS = 500
 
-_ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}")
-_HEX = "0123456789abcdefABCDEF"
-_BYTES = {f"%{high}{low}".encode(): bytes([int(high + low, 16)]) for high in _HEX for low in _HEX}
+_LONGEST_CACHED = 200
 
 # The label a page may declare -> the codec to read it with. Browsers read "latin-1" as windows-1252
 # (https://encoding.spec.whatwg.org/#names-and-labels, seen 2026-11-21). Codecs outside the table are not used: Python
@@ -66,11 +65,14 @@ def load_form(body: bytes, content_type: str) -> Form:
         pairs = [(part.name, part.body) for part in parts if not part.is_file]
     else:
         parts, pairs = (), _urlencoded(body)
-    charset = _declared(pairs, options) or _guessed(pairs)
     charsets = {part.name: CHARSETS[part.charset] for part in parts if part.charset in CHARSETS}
-    texts = [(_text(name, charset), _text(value, charsets.get(name, charset))) for name, value in pairs]
+    charset = _declared(pairs, options)
+    texts = None if charset or charsets else _find_utf8(pairs)
+    if texts is None:
+        charset = charset or _guessed(pairs)
+        texts = [(_text(name, charset), _text(value, charsets.get(name, charset))) for name, value in pairs]
     fields, dropped = nest(texts)
-    return Form(fields, _files(parts, charset), dropped)
+    return Form(fields, _files(parts, charset or "utf-8"), dropped)
 
 
 def _urlencoded(body: bytes) -> list[tuple[bytes, bytes]]:
@@ -80,19 +82,34 @@ def _urlencoded(body: bytes) -> list[tuple[bytes, bytes]]:
     for piece in body.strip(b"\r\n").split(b"&"):
         name, _, value = piece.replace(b"+", b" ").partition(b"=")
         if piece:
-            pairs.append((_unquote(name), _unquote(value)))
+            unquoted = _unquote_name(name) if len(name) <= _LONGEST_CACHED else _unquote(name)
+            pairs.append((unquoted, _unquote(value)))
     return pairs
 
 
 def _unquote(text: bytes) -> bytes:
     """%XX undone; a percent sign that starts no such triple stays (linear also for a megabyte of percent signs)."""
-    return _ESCAPE.sub(lambda found: _BYTES[found[0]], text) if b"%" in text else text
+    return unquote_to_bytes(text) if b"%" in text else text
+
+
+@lru_cache(maxsize=4096)  # a form's names are the same in every delivery
+def _unquote_name(name: bytes) -> bytes:
+    return _unquote(name)
 
 
 def _declared(pairs: list[tuple[bytes, bytes]], options: dict[str, bytes]) -> str | None:
     labels = [value for name, value in pairs if name == b"_charset_"] + [options.get("charset", b"")]
     found = (CHARSETS.get(label.decode("latin-1").strip().lower()) for label in labels)
     return next((codec for codec in found if codec), None)
+
+
+def _find_utf8(pairs: list[tuple[bytes, bytes]]) -> list[tuple[str, str]] | None:
+    """The texts of a form that is UTF-8 without U+0000, as nearly all are; None for any other."""
+    try:
+        texts = [(name.decode(), value.decode()) for name, value in pairs]
+    except UnicodeDecodeError:
+        return None
+    return None if any("\x00" in value or "\x00" in name for name, value in texts) else texts
 
 
 def _guessed(pairs: list[tuple[bytes, bytes]]) -> str:
