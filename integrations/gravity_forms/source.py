@@ -54,7 +54,7 @@ class GravityForms(BaseSource):
             entry = _read(request)
         except Unreadable:
             return DeliveryKey(digest_of_bytes(request.body), REPEAT_SECONDS)
-        key = _find_key(entry)
+        key = _find_key(entry, read_entry(entry))
         return DeliveryKey(key) if key else DeliveryKey(digest_of_bytes(request.body), REPEAT_SECONDS)
 
     def split(self, request: RawRequest, config: SourceConfig) -> Split:  # noqa: ARG002
@@ -67,7 +67,7 @@ class GravityForms(BaseSource):
         if not content.get("fields"):
             return Split(ignored=(_EMPTY,))
         moment = int(request.received_at.timestamp()) if request.received_at else 0
-        key = _find_key(entry) or f"{digest_of(content)}.{moment // REPEAT_SECONDS}"
+        key = _find_key(entry, content) or f"{digest_of(content)}.{moment // REPEAT_SECONDS}"
         occurred_at = find_time(entry.get("date_created"))
         return Split((Event(key, "entry", content, occurred_at, identifier(entry.get("form_id"))),))
 
@@ -81,12 +81,12 @@ def _read(request: RawRequest) -> dict[str, Any]:
     return load_object(request.body, _HINT)
 
 
-def _find_key(entry: dict[str, Any]) -> str | None:
+def _find_key(entry: dict[str, Any], content: dict[str, Any]) -> str | None:
     """The form's id, the entry's, and its answers: an edited entry sent again is news. None without an id."""
     entry_id = identifier(entry.get("id"))
     if not entry_id:
         return None
-    return f"{identifier(entry.get('form_id'))}.{entry_id}.{digest_of(read_entry(entry))[:16]}"
+    return f"{identifier(entry.get('form_id'))}.{entry_id}.{digest_of(content)[:16]}"
 
 
 source = GravityForms()
