@@ -145,7 +145,9 @@ def _place(one: _Stated, batch: _Batch) -> tuple[Person | None, Decision]:
         person.name = person.name or absorbed.name
     person.name = person.name or one.name
     for key in keys:
-        if key not in person.keys and has_room(person.keys, key):
+        # An event that names two ids of one kind says that the one took the other's place: a changed number, say.
+        held = person.keys.difference(keys) if key.is_id else person.keys
+        if key not in person.keys and has_room(held, key):
             person.keys.add(key)
             batch.holders[key].append(person)
     return person, decision

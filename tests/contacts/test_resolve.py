@@ -96,6 +96,15 @@ def test_a_different_id_of_the_same_scope_blocks_an_equal_address(door: Door) ->
     assert door.doubts() == [(first, second, "unsure", "shared email, ids differ")]
 
 
+def test_an_event_that_names_the_old_and_the_new_id_carries_the_person_over(door: Door) -> None:
+    old, new = Identity("wa_user", "old", "app"), Identity("wa_user", "new", "app")
+    person = door.add(ContactPatch((old,)))
+
+    renamed = door.add(ContactPatch((old, new)))
+
+    assert [person, person] == [renamed, door.add(ContactPatch((new,)))]
+
+
 def test_an_id_and_an_address_that_point_at_two_contacts_join_them(door: Door) -> None:
     by_address = door.add(make_patch("eva@example.org", first_name="Eva"))
     by_id = door.add(make_patch(ids={"member": "5"}, first_name="Eva", city="Bern"))
