@@ -1,5 +1,6 @@
 """HTML form posts: urlencoded and multipart bodies read into the nested values that a mapping sees."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -97,7 +98,7 @@ def _unquote_name(name: bytes) -> bytes:
     return _unquote(name)
 
 
-def _declared(pairs: list[tuple[bytes, bytes]], options: dict[str, bytes]) -> str | None:
+def _declared(pairs: list[tuple[bytes, bytes]], options: Mapping[str, bytes]) -> str | None:
     labels = [value for name, value in pairs if name == b"_charset_"] + [options.get("charset", b"")]
     found = (CHARSETS.get(label.decode("latin-1").strip().lower()) for label in labels)
     return next((codec for codec in found if codec), None)

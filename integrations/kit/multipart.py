@@ -3,7 +3,9 @@
 import binascii
 import quopri
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NoReturn
 
 from python_multipart.exceptions import FormParserError
@@ -38,7 +40,8 @@ class Part:
         return self.filename is not None
 
 
-def media_type(content_type: str) -> tuple[str, dict[str, bytes]]:
+@lru_cache(maxsize=256)  # the same few, over and over; boundaries of browsers come and go
+def media_type(content_type: str) -> tuple[str, Mapping[str, bytes]]:
     """The type in lower case and its parameters, names in lower case; ("", {}) for what is no content type."""
     kind, options = parse_options_header(content_type.encode("latin-1", errors="replace"))
     return kind.decode("latin-1"), {name.decode("latin-1").lower(): value for name, value in options.items()}
