@@ -1,7 +1,12 @@
 """The local Mailchimp's constants: where every room and `muster sim` take them from."""
 
 from app.core.config import Settings
-from integrations.mailchimp.simulator.config import DEFAULT_API_KEY, DEFAULT_LIST_ID, SimulatorConfig
+from integrations.mailchimp.simulator.config import (
+    DEFAULT_API_KEY,
+    DEFAULT_LIST_ID,
+    SimulatorConfig,
+    Switches,
+)
 
 API_KEY = DEFAULT_API_KEY
 LIST_ID = DEFAULT_LIST_ID
@@ -14,7 +19,12 @@ MERGE_FIELDS = {"FNAME": "text", "LNAME": "text", "ADDRESS": "address", "PHONE":
 
 
 def simulator_config(
-    settings: Settings, *, latency_ms: int = 0, port: int | None = None, is_double_optin: bool = False
+    settings: Settings,
+    *,
+    latency_ms: int = 0,
+    port: int | None = None,
+    is_double_optin: bool = False,
+    switches: Switches | None = None,
 ) -> SimulatorConfig:
     """How `muster sim` and `muster up` start the simulator; its state is kept under the home."""
     return SimulatorConfig(
@@ -25,6 +35,7 @@ def simulator_config(
         state_file=settings.home / STATE_FILE,
         port=settings.sim_port if port is None else port,
         is_double_optin=is_double_optin,
+        switches=switches or Switches(),
     )
 
 

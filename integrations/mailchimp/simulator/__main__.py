@@ -3,7 +3,12 @@
 import argparse
 from pathlib import Path
 
-from integrations.mailchimp.simulator.config import DEFAULT_API_KEY, DEFAULT_LIST_ID, SimulatorConfig
+from integrations.mailchimp.simulator.config import (
+    DEFAULT_API_KEY,
+    DEFAULT_LIST_ID,
+    SimulatorConfig,
+    read_switches,
+)
 from integrations.mailchimp.simulator.server import serve
 
 
@@ -19,6 +24,9 @@ def read_arguments(arguments: list[str] | None = None) -> SimulatorConfig:
     parser.add_argument("--list-name", default="Friends of the house")
     parser.add_argument("--latency-ms", type=int, default=0, help="waits this long before each answer")
     parser.add_argument("--double-optin", action="store_true")
+    parser.add_argument(
+        "--switch", action="append", default=[], metavar="NAME=VALUE", help="see config.Switches"
+    )
     found = parser.parse_args(arguments)
     return SimulatorConfig(
         api_key=found.api_key,
@@ -29,6 +37,7 @@ def read_arguments(arguments: list[str] | None = None) -> SimulatorConfig:
         host=found.host,
         port=found.port,
         is_double_optin=found.double_optin,
+        switches=read_switches(found.switch),
     )
 
 

@@ -1,7 +1,10 @@
 """What a simulator is started with, and the switches for what the real API leaves undecided."""
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 DEFAULT_API_KEY = "0123456789abcdef0123456789abcdef-us1"  # opens nothing but a simulator
 DEFAULT_LIST_ID = "a1b2c3d4e5"
@@ -38,6 +41,39 @@ class Switches:
     webhook_jitter_seconds: float = 0.0  # deliveries wait a random time up to this, and so change places
     webhook_delay_seconds: float = 0.0  # every delivery comes so late
     are_webhooks_swapped: bool = False  # of two deliveries the second comes first
+
+
+class SwitchError(Exception):
+    """A switch that there is not, or a value that it does not take."""
+
+
+def turn(switches: Switches, wants: Mapping[str, Any]) -> None:
+    """Set the switches named; all are checked before any is turned."""
+    known, turned = {one.name for one in fields(Switches)}, {}
+    for name, value in wants.items():
+        if name not in known:
+            raise SwitchError(f"There is no switch {name}; there are {', '.join(sorted(known))}.")
+        before = getattr(switches, name)
+        is_number = isinstance(before, float) and isinstance(value, int) and not isinstance(value, bool)
+        if type(value) is not type(before) and not is_number:
+            raise SwitchError(f"The switch {name} takes a {type(before).__name__}.")
+        turned[name] = type(before)(value)
+    for name, value in turned.items():
+        setattr(switches, name, value)
+
+
+def read_switches(words: Iterable[str]) -> Switches:
+    """Switches from words like `latency_ms=50`; a value is JSON, or else a text."""
+    wants: dict[str, Any] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        try:
+            wants[name] = json.loads(text)
+        except ValueError:
+            wants[name] = text
+    switches = Switches()
+    turn(switches, wants)
+    return switches
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ request that a browser sends for another site is refused. Acting as contact or s
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from integrations.mailchimp.simulator.audience import Audience
 from integrations.mailchimp.simulator.batch_worker import BatchWorker
 from integrations.mailchimp.simulator.clock import iso
-from integrations.mailchimp.simulator.config import Switches
+from integrations.mailchimp.simulator.config import SwitchError, turn
 from integrations.mailchimp.simulator.faults import Rule
 from integrations.mailchimp.simulator.refusals import Refusal
 from integrations.mailchimp.simulator.world import World
@@ -151,17 +151,10 @@ def get_switches() -> Response:
 @control.post("/switches")
 def set_switches() -> Response:
     """Any of the switches of config.Switches; all are checked before any is turned."""
-    known, turned = {one.name for one in fields(Switches)}, {}
-    for name, value in wants_of_request().items():
-        if name not in known:
-            raise bad(f"There is no switch {name}; there are {', '.join(sorted(known))}.")
-        before = getattr(world().switches, name)
-        is_number = isinstance(before, float) and isinstance(value, int) and not isinstance(value, bool)
-        if type(value) is not type(before) and not is_number:
-            raise bad(f"The switch {name} takes a {type(before).__name__}.")
-        turned[name] = type(before)(value)
-    for name, value in turned.items():
-        setattr(world().switches, name, value)
+    try:
+        turn(world().switches, wants_of_request())
+    except SwitchError as problem:
+        raise bad(str(problem)) from None
     return get_switches()
 
 

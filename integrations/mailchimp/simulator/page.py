@@ -37,7 +37,7 @@ def _row(audience: Audience, member: Member) -> dict[str, str]:
         "status": member.status,
         "cause": member.cause,
         "tags": ", ".join(audience.tags[tag_id].name for tag_id in member.tag_ids),
-        "changed_at": iso(member.changed_at),
+        "changed_at": iso(member.changed_at)[:19].replace("T", " "),
     }
 
 
