@@ -15,9 +15,11 @@ from typing import Any
 from app.audiences.valve import ADDRESS_HOLDS, status_if_new
 from app.audiences.views import AudienceView, ContactView, Mirror
 from integrations.mailchimp.answers import subscriber_hash
+from mappings.language.frozen import quick_maker
 
 # Not sent to somebody who may be a member already and was never read: what stands there is not ours to replace.
 CAREFUL = frozenset({"theirs", "review"})
+NONE: Mapping[str, bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,17 @@ class Desired:
     unfit: tuple[str, ...] = ()
 
 
+_make_desired = quick_maker(Desired)
+
+
 def desire(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Desired:
     """The state that an admitted contact should have in the audience."""
-    merged = audience.shape.merge_values(contact.fields)
-    values = merged.values
+    values, unfit = audience.shape.values_and_unfit(contact.fields)
     if audience.contact_id_field:
-        values = {**values, audience.contact_id_field: own_id(contact, audience)}
+        values[audience.contact_id_field] = own_id(contact, audience)
     email = contact.email
     member_hash = subscriber_hash(email)
-    return Desired(
+    desired: Desired = _make_desired(
         contact.contact_id,
         email,
         member_hash,
@@ -53,11 +57,14 @@ def desire(contact: ContactView, mirror: Mirror | None, audience: AudienceView) 
         ),
         values,
         _tags(contact, audience),
-        _interests(contact, audience) if audience.interest_rules else {},
-        {one: purpose in contact.purposes for one, purpose in audience.marketing_permissions.items()},
-        hashlib.blake2b(f"{member_hash}{values}".encode(), digest_size=16).hexdigest(),
-        merged.unfit,
+        _interests(contact, audience) if audience.interest_rules else NONE,
+        {one: purpose in contact.purposes for one, purpose in audience.marketing_permissions.items()}
+        if audience.marketing_permissions
+        else NONE,
+        hashlib.md5(f"{member_hash}{values}".encode(), usedforsecurity=False).hexdigest(),
+        tuple(unfit),
     )
+    return desired
 
 
 def _status_held(mirror: Mirror | None, member_hash: str) -> str:
@@ -109,6 +116,9 @@ class Difference:
         return bool(self.merge_fields or self.interests)
 
 
+NO_DIFFERENCE = Difference()
+
+
 def for_new(desired: Desired, audience: AudienceView) -> Difference:
     """For somebody of whom nothing is known at Mailchimp. A permission that is not given is not mentioned."""
     held = (
@@ -117,7 +127,11 @@ def for_new(desired: Desired, audience: AudienceView) -> Difference:
         else [tag for tag in desired.merge_fields if _direction(audience, tag) in CAREFUL]
     )
     values = {tag: value for tag, value in desired.merge_fields.items() if tag not in held} if held else None
-    given = {one: True for one, is_given in desired.permissions.items() if is_given}
+    given = (
+        {one: True for one, is_given in desired.permissions.items() if is_given}
+        if desired.permissions
+        else NONE
+    )
     return Difference(
         desired.merge_fields if values is None else values, desired.interests, given, is_held=bool(held)
     )
@@ -127,6 +141,9 @@ def find_difference(
     desired: Desired, contact: ContactView, mirror: Mirror, audience: AudienceView
 ) -> Difference:
     """For a member whom Mailchimp is known to have."""
+    values, is_held = _fields(desired, contact, mirror, audience)
+    if not desired.permissions and not desired.interests:
+        return NO_DIFFERENCE if not values and not is_held else Difference(values, is_held=is_held)
     permissions = {
         one: is_given
         for one, is_given in desired.permissions.items()
@@ -135,7 +152,6 @@ def find_difference(
     interests = {
         one: is_set for one, is_set in desired.interests.items() if mirror.interests.get(one) is not is_set
     }
-    values, is_held = _fields(desired, contact, mirror, audience)
     return Difference(values, interests, permissions, is_held)
 
 

@@ -37,7 +37,7 @@ def plain_text(value: Any) -> str | None:
 
 def text_value(value: Any, _spec: FieldSpec) -> str | None:
     """Text of at most 255 bytes, cut between characters."""
-    plain = plain_text(value)
+    plain = value.strip() if value.__class__ is str else plain_text(value)
     if plain is None or (len(plain) <= TEXT_BYTES and plain.isascii()):
         return plain
     return plain.encode()[:TEXT_BYTES].decode("utf-8", "ignore")

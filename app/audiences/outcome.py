@@ -10,6 +10,7 @@ from app.audiences.valve import REACHABLE_THERE
 from app.audiences.views import LEFT, AudienceView, Trouble
 from integrations.mailchimp.answers import MemberState
 from integrations.mailchimp.problems import Classification
+from mappings.language.frozen import quick_maker
 
 # done: nothing left. again: plan once more at once. retry: later, by kind. release: later, nobody's fault. park: given up.
 Verdict = Literal["done", "again", "retry", "release", "park"]
@@ -53,6 +54,9 @@ class Outcome:
     is_unasked: bool = False  # an `ask` that ended before anything was asked
 
 
+_make_write, _make_outcome = quick_maker(MirrorWrite), quick_maker(Outcome)
+
+
 def from_member(
     operation: Operation,
     state: MemberState,
@@ -68,7 +72,7 @@ def from_member(
     tags = managed_tags(state, audience)
     is_ours = operation.kind == "set_status"
     fields = mapped_fields(state, audience)
-    write = MirrorWrite(
+    write = _make_write(
         operation.contact_id,
         state.email or operation.email,
         state.member_hash,
@@ -79,28 +83,47 @@ def from_member(
         state.contact_id,
         state.changed_at,
         trouble or operation.trouble,
-        interests={**operation.interests, **managed_interests(state, audience)},
+        is_failed=False,
+        keeps_error=False,
+        interests=_interests(operation, state, audience),
         marketing_permissions=_permissions(operation, state, audience, has_permissions=has_permissions),
         theirs_changed=dict.fromkeys(operation.merge_fields),
+        asked_evidence_id=None,
         reason=operation.reason,
     )
     opt_out = "" if is_ours else OPT_OUT_METHODS.get(state.status, "")
     # Anybody found out of the audience is planned once more, which notes the reason without a call.
     is_whole = (
-        {tag.casefold() for tag in operation.tags} == {tag.casefold() for tag in tags}
-        and bool(operation.pushed_hash)
+        (operation.tags == tags or has_same_tags(operation.tags, tags))
+        and operation.pushed_hash != ""
         and state.status in REACHABLE_THERE
         and (has_permissions or not operation.permissions)
     )
-    return Outcome(
+    outcome: Outcome = _make_outcome(
         operation.contact_id,
         "done" if is_ours or is_whole else "again",
         write,
+        is_forgotten=False,
+        trouble=None,
+        kind="",
         opt_out=opt_out,
         state=state,
         theirs=_changed_by_others(operation, fields),
         is_first_reading=operation.is_new,
+        is_unasked=False,
     )
+    return outcome
+
+
+def has_same_tags(wanted: tuple[str, ...], there: tuple[str, ...]) -> bool:
+    """Whatever their case and order."""
+    return {tag.casefold() for tag in wanted} == {tag.casefold() for tag in there}
+
+
+def _interests(operation: Operation, state: MemberState, audience: AudienceView) -> dict[str, bool]:
+    if not audience.interests:
+        return {}
+    return {**operation.interests, **managed_interests(state, audience)}
 
 
 def _changed_by_others(operation: Operation, fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -234,7 +234,12 @@ class Shape:
     emits: Mapping[str, Emit]
 
     def merge_values(self, fields: Mapping[str, Any]) -> MergeValues:
-        """A contact's fields as merge fields. A blank of ours never clears what Mailchimp has, so blanks are left out."""
+        """A contact's fields as merge fields."""
+        values, unfit = self.values_and_unfit(fields)
+        return MergeValues(values, tuple(unfit))
+
+    def values_and_unfit(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """The same, by tag, and the tags whose value does not fit. A blank of ours never clears what Mailchimp has."""
         values: dict[str, Any] = {}
         unfit: list[str] = []
         emits = self.emits
@@ -247,7 +252,7 @@ class Shape:
                 unfit.append(tag)
             else:
                 values[tag] = value
-        return MergeValues(values, tuple(unfit))
+        return values, unfit
 
 
 def make_shape(

@@ -1,12 +1,13 @@
 """Planning: what one contact needs at Mailchimp, decided from the contact, its consent and the mirror. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
+from dataclasses import fields as dataclass_fields
 from typing import Any, Literal
 
-from app.audiences.desire import Desired, Difference, desire, find_difference, for_new
+from app.audiences.desire import NONE, Desired, Difference, desire, find_difference, for_new
+from app.audiences.troubles import find_trouble, unfit_trouble
 from app.audiences.valve import (
-    CALLS,
     REACHABLE_THERE,
     SAFE_IF_NEW,
     SUBSCRIBING,
@@ -18,13 +19,12 @@ from app.audiences.valve import (
 )
 from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
 from integrations.mailchimp.answers import subscriber_hash
+from mappings.language.frozen import quick_maker
 
 Kind = Literal[
     "nothing", "upsert", "ask", "set_status", "archive", "erase", "change_email", "tags", "cannot_sync"
 ]
 
-# Refusals that stay true for as long as the address stays the same.
-REFUSED_ADDRESS = frozenset({"fake_address", "forgotten"})
 # Why somebody leaves, for the timeline.
 NO_LONGER_FITS = "no longer fits the audience's rule"
 NO_ADDRESS = "has no e-mail address any more"
@@ -82,6 +82,19 @@ class Operation:
         return self.kind == "set_status" and self.member == subscriber_hash(self.email)
 
 
+_make = quick_maker(Operation)
+_IDLE = {
+    one.name: one.default if one.default is not MISSING else NONE
+    for one in dataclass_fields(Operation)
+    if one.name not in {"kind", "contact_id", "pushed_hash"}
+}
+
+
+def _nothing(contact_id: int, pushed_hash: str = "") -> Operation:
+    operation: Operation = _make("nothing", contact_id, pushed_hash=pushed_hash, **_IDLE)
+    return operation
+
+
 def plan_member(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Operation:
     """The next step for this contact; `nothing` when Mailchimp has what it should have."""
     if contact.state != "active":
@@ -92,7 +105,7 @@ def plan_member(contact: ContactView, mirror: Mirror | None, audience: AudienceV
     if standing.is_opted_out:
         return _opt_out(contact, mirror)
     if not standing.is_admitted:
-        return Operation("nothing", contact.contact_id)
+        return _nothing(contact.contact_id)
     if not contact.email:
         return _leave(contact, mirror, audience, NO_ADDRESS)
     if audience.entry.tests and not audience.entry.holds(contact.facts):
@@ -115,6 +128,8 @@ def find_move(contact: ContactView, mirror: Mirror | None, audience: AudienceVie
     """What the valve lets be done for somebody whose consent stands."""
     if mirror is None:
         return "make"
+    if mirror.status == "subscribed":
+        return "profile"
     remote = Remote(
         mirror.status,
         mirror.is_taken_out_by_us,
@@ -124,60 +139,9 @@ def find_move(contact: ContactView, mirror: Mirror | None, audience: AudienceVie
     return admitted_move(contact.standing, remote, audience.on_return)
 
 
-# Why somebody with consent stays out: (code, reason, what to do where the audience's form is no answer).
-STAYS_OUT: Mapping[Move, tuple[str, str, str]] = {
-    "on_hold": (
-        "address_on_hold",
-        "Mail to this address bounced, so Mailchimp holds it back.",
-        "Ask the person for another address.",
-    ),
-    "forgotten": (
-        "forgotten",
-        "This address was permanently deleted from the audience; only the person can come back.",
-        "",
-    ),
-    "archived_there": (
-        "archived_there",
-        "Somebody archived this member at Mailchimp, and Muster does not undo that.",
-        "Unarchive the member in Mailchimp if that was a mistake.",
-    ),
-    "opted_out_there": (
-        "opted_out_there",
-        "The member is unsubscribed at Mailchimp; only the person can come back.",
-        "",
-    ),
-    "asked_once": (
-        "asked_once",
-        "Mailchimp remembers an opt-out. The person was asked once to confirm the new consent and has not yet.",
-        "",
-    ),
-}
-
-
-def find_trouble(
-    contact: ContactView, mirror: Mirror | None, audience: AudienceView, move: Move
-) -> Trouble | None:
-    """Why somebody who gave consent can still not be written; None when nothing stands in the way."""
-    if contact.speaker_id is not None and contact.speaker_id != contact.contact_id:
-        return Trouble(
-            "shared_address",
-            f"Contact {contact.speaker_id} has the same address and stands for it in this audience.",
-            "Give this person an address of their own, or merge the two.",
-        )
-    if move not in CALLS:
-        code, reason, hint = STAYS_OUT[move]
-        return Trouble(code, reason, hint if move == "on_hold" else audience.form_hint or hint)
-    if mirror is None or mirror.status or mirror.error_code not in REFUSED_ADDRESS:
-        return None
-    if mirror.member_hash != subscriber_hash(contact.email):
-        return None
-    error = mirror.error or {}
-    return Trouble(mirror.error_code, str(error.get("reason", "")), str(error.get("hint", "")))
-
-
 def _erase(contact: ContactView, mirror: Mirror | None) -> Operation:
     if mirror is None or not mirror.member_hash:
-        return Operation("nothing", contact.contact_id)
+        return _nothing(contact.contact_id)
     return Operation("erase", contact.contact_id, mirror.email, mirror.member_hash, reason=ERASED)
 
 
@@ -185,7 +149,7 @@ def _opt_out(contact: ContactView, mirror: Mirror | None) -> Operation:
     if mirror is None or not must_unsubscribe(
         contact.standing, mirror.status, is_uncertain=mirror.is_uncertain
     ):
-        return Operation("nothing", contact.contact_id)
+        return _nothing(contact.contact_id)
     return Operation(
         "set_status",
         contact.contact_id,
@@ -209,7 +173,7 @@ def _leave(contact: ContactView, mirror: Mirror | None, audience: AudienceView, 
     is_ours = mirror is not None and (bool(mirror.pushed_hash) or mirror.is_uncertain)
     is_there = mirror is not None and (mirror.status in REACHABLE_THERE or mirror.is_uncertain)
     if mirror is None or not is_ours or not is_there or mirror.is_taken_out_by_us or policy == "keep":
-        return Operation("nothing", contact.contact_id)
+        return _nothing(contact.contact_id)
     kind, status = LEAVING[policy]
     return Operation(
         kind, contact.contact_id, mirror.email, mirror.member_hash, SAFE_IF_NEW, status, reason=reason
@@ -268,42 +232,51 @@ def _profile(desired: Desired, contact: ContactView, mirror: Mirror, audience: A
 
 
 def _tags(desired: Desired, mirror: Mirror) -> Operation:
-    if not desired.tags and not mirror.tags:
-        return Operation("nothing", desired.contact_id, pushed_hash=desired.hash)
+    if desired.tags == mirror.tags:
+        return _nothing(desired.contact_id, desired.hash)
     wanted = {tag.casefold() for tag in desired.tags}
     there = {tag.casefold() for tag in mirror.tags}
     add = tuple(tag for tag in desired.tags if tag.casefold() not in there)
     remove = tuple(tag for tag in mirror.tags if tag.casefold() not in wanted)
     if not add and not remove:
-        return Operation("nothing", desired.contact_id, pushed_hash=desired.hash)
+        return _nothing(desired.contact_id, desired.hash)
     return _step("tags", desired, Difference(), tags_add=add, tags_remove=remove)
 
 
 def _step(
-    kind: Kind, desired: Desired, difference: Difference, *, member: str = "", **parts: Any
+    kind: Kind,
+    desired: Desired,
+    difference: Difference,
+    *,
+    member: str = "",
+    status: str = "",
+    was: str = "",
+    tags_add: tuple[str, ...] = (),
+    tags_remove: tuple[str, ...] = (),
+    known: Mapping[str, Any] = NONE,
+    evidence_id: int | None = None,
+    is_new: bool = False,
 ) -> Operation:
-    return Operation(
+    operation: Operation = _make(
         kind,
         desired.contact_id,
         desired.email,
         member or desired.member_hash,
         desired.status_if_new,
-        merge_fields=difference.merge_fields,
-        tags=desired.tags,
-        pushed_hash="" if difference.is_held else desired.hash,
-        trouble=unfit_trouble(desired.unfit),
-        interests=difference.interests,
-        permissions=difference.permissions,
-        **parts,
+        status,
+        difference.merge_fields,
+        desired.tags,
+        tags_add,
+        tags_remove,
+        "" if difference.is_held else desired.hash,
+        is_new,
+        unfit_trouble(desired.unfit) if desired.unfit else None,
+        difference.interests,
+        difference.permissions,
+        known,
+        evidence_id,
+        is_double_opt_in=False,
+        was=was,
+        reason="",
     )
-
-
-def unfit_trouble(unfit: tuple[str, ...]) -> Trouble | None:
-    """What the admin is told of values that do not fit their merge field; the rest is sent without them."""
-    if not unfit:
-        return None
-    return Trouble(
-        "unfit_merge_field",
-        f"The values for {', '.join(unfit)} do not fit those merge fields and were left out.",
-        "Correct the value in the contact, or the field's type in the audience.",
-    )
+    return operation
