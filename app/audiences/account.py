@@ -1,14 +1,10 @@
 """Accounts as destinations: signing in by OAuth, another key, and what mends a connection that was refused."""
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import CALL_SECONDS, binding
@@ -20,7 +16,7 @@ from app.core.config import Settings
 from app.core.db import transaction
 from app.core.errors import ConfigError, ConflictError, InvalidError, NotFoundError
 from app.core.secretbox import SecretBox
-from app.sources.models import PendingLogin
+from app.sources.logins import begin_login, use_login
 from integrations.mailchimp.answers import AccountInfo
 from integrations.mailchimp.gateway import Gateway, base_url_for
 from integrations.mailchimp.oauth import OAuthClient, Token, authorize_url, exchange_code
@@ -28,8 +24,6 @@ from integrations.mailchimp.problems import MailchimpProblem
 from integrations.mailchimp.transport import Login
 
 PURPOSE = "destination"
-STATE_BYTES = 32
-LOGIN_MINUTES = 15
 SETTINGS_SLUG = "mailchimp"  # the account of MAILCHIMP_API_KEY
 CALLBACK_PATH = "/destinations/connected"  # of the console: where Mailchimp sends the browser back to
 ACCOUNTS = text("""
@@ -74,34 +68,9 @@ def begin_connect(session: Session, settings: Settings, slug: str, redirect_uri:
     The state in the address works once, for a quarter of an hour; only its hash is kept.
     """
     _check_slug(settings, slug)
-    client, state = oauth_client(settings, redirect_uri), secrets.token_urlsafe(STATE_BYTES)
-    session.execute(delete(PendingLogin).where(PendingLogin.expires_at < func.now()))
-    session.add(
-        PendingLogin(
-            state_hash=_hash(state),
-            purpose=PURPOSE,
-            slug=slug,
-            actor=actor,
-            expires_at=func.now() + timedelta(minutes=LOGIN_MINUTES),
-        )
-    )
-    session.flush()
+    client = oauth_client(settings, redirect_uri)
+    state = begin_login(session, PURPOSE, slug, actor)
     return authorize_url(client, state)
-
-
-def use_state(session: Session, state: str, actor: str) -> str:
-    """The slug that a login was begun for; its state is spent. InvalidError for any but a fresh one of this actor."""
-    found = session.execute(
-        delete(PendingLogin)
-        .where(PendingLogin.state_hash == _hash(state), PendingLogin.purpose == PURPOSE)
-        .returning(PendingLogin.slug, PendingLogin.actor, PendingLogin.expires_at > func.now())
-    ).first()
-    # The look-up is by hash, so its timing tells nothing of the state; the actor is compared in constant time too.
-    if found is None or not found[2] or not hmac.compare_digest(found[1].encode(), actor.encode()):
-        raise InvalidError(
-            "This login was not begun here, was used already, or took too long.", "Start it again."
-        )
-    return str(found[0])
 
 
 def finish_connect(
@@ -120,7 +89,7 @@ def finish_connect(
     """
     client = oauth_client(settings, redirect_uri)
     with transaction(sessions) as session:
-        slug = use_state(session, answer.get("state", ""), actor)
+        slug = use_login(session, PURPOSE, answer.get("state", ""), actor)
     if not answer.get("code"):
         raise InvalidError("Mailchimp did not allow the connection.", "Start it again, and allow it there.")
     try:
@@ -228,7 +197,3 @@ def _check_slug(settings: Settings, slug: str) -> None:
             f"The destination {slug!r} gets its key from the settings.",
             "Change MAILCHIMP_API_KEY and start Muster again, or choose another name.",
         )
-
-
-def _hash(state: str) -> bytes:
-    return hashlib.sha256(state.encode()).digest()
