@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from integrations.blackbaud.notices import CONSTITUENT_ID
+from integrations.kit.addresses import is_hook_of
 from integrations.kit.contract import BackfillPage, Client, EnrichError, Event, Health, SourceConfig
 from integrations.kit.strict_json import dump_json
 from integrations.kit.times import find_time
@@ -80,7 +81,7 @@ def ask_health(config: SourceConfig, client: Client) -> Health:
     hooks = [
         each
         for each in objects_in(answer.get("value"))
-        if f"/hooks/{config.slug}" in (text_of(each.get("webhook_url")) or text_of(each.get("url")))
+        if is_hook_of(each.get("webhook_url") or each.get("url"), config.slug)
     ]
     if not hooks:
         hint = "Connect the application again if it was disconnected, then subscribe again: POST /webhook/v1/subscriptions."

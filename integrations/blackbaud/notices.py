@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from integrations.kit.contract import Event, Ignored, SourceConfig, Split, Unreadable
+from integrations.kit.gather import gather
 from integrations.kit.keys import digest_of
 from integrations.kit.strict_json import load_json
 from integrations.kit.times import find_time
@@ -25,7 +26,6 @@ _ENVIRONMENT = re.compile(r"/environments/([^/?#]{1,100})")
 _SUBJECT_CONSTITUENT = re.compile(r"/constituents?/([A-Za-z0-9-]{1,40})(?![^/])", re.ASCII)
 _DELETED = "constituent.delete"
 _TEST = "utility.testpayload"
-_REPEATED = "the same event stands in this delivery already"
 _NO_CONSTITUENT = "the event names no constituent"
 _NOT_FOLLOWED = "a type this source does not follow (setting event_types)"
 _UNKNOWN = "a type of event Muster does not know"
@@ -35,16 +35,7 @@ _NOTHING = "there is no event in it"
 
 def split_notices(body: bytes, config: SourceConfig) -> Split:
     """One event a CloudEvent that concerns a constituent; everything else by its name."""
-    events: dict[str, Event] = {}
-    ignored: list[Ignored] = []
-    for part in _parts(load_json(body), config):
-        if isinstance(part, Ignored):
-            ignored.append(part)
-        elif part.key in events:
-            ignored.append(Ignored(part.kind, _REPEATED))
-        else:
-            events[part.key] = part
-    return Split(tuple(events.values()), tuple(ignored))
+    return gather(_parts(load_json(body), config))
 
 
 def followed_types(config: SourceConfig) -> tuple[str, ...]:

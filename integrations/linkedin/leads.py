@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from integrations.kit.addresses import is_hook_of
 from integrations.kit.contract import BackfillPage, Client, EnrichError, Event, Health, SourceConfig
 from integrations.kit.fetch import Encoded
 from integrations.kit.strict_json import dump_json
@@ -205,8 +206,8 @@ def _is_subscribed(owner: Owner, config: SourceConfig, client: Client) -> bool:
         "leadType": Encoded(f"(leadType:{owner.lead_type})"),
     }
     answer = _get(config, client, "/rest/leadNotifications", query)
-    hooks = [text_of(each.get("webhook")) for each in objects_in(object_at(answer).get("elements"))]
-    return any(f"/hooks/{config.slug}" in hook for hook in hooks)
+    hooks = objects_in(object_at(answer).get("elements"))
+    return any(is_hook_of(hook.get("webhook"), config.slug) for hook in hooks)
 
 
 def _has_next(answer: Any) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from integrations.kit.contract import Event, Ignored, Message, SourceConfig, Split, Unreadable
+from integrations.kit.gather import gather
 from integrations.kit.keys import digest_of
 from integrations.kit.strict_json import load_json
 from integrations.kit.times import find_time
@@ -43,16 +44,7 @@ _HINT = "LinkedIn sends one object; check which program posts to this address."
 
 def split_notices(body: bytes, config: SourceConfig) -> Split:
     """One event a lead's action or a notification; the rest by its name."""
-    events: dict[str, Event] = {}
-    ignored: list[Ignored] = []
-    for part in _parts(load_json(body), config):
-        if isinstance(part, Ignored):
-            ignored.append(part)
-        elif part.key in events:
-            ignored.append(Ignored(part.kind, _REPEATED))
-        else:
-            events[part.key] = part
-    return Split(tuple(events.values()), tuple(ignored))
+    return gather(_parts(load_json(body), config), _REPEATED)
 
 
 def is_lead_notice(value: Any) -> bool:

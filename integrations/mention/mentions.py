@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from integrations.kit.contract import Event, Ignored, Message, Split, Unreadable
+from integrations.kit.gather import gather
 from integrations.kit.keys import digest_of
 from integrations.kit.times import find_time
 from integrations.kit.values import filled, identifier, object_at, text_of
@@ -36,19 +37,12 @@ def split_mentions(value: Any) -> Split:
         raise Unreadable(
             "the JSON is no object", "Check the Zap's action: Webhooks by Zapier, POST, payload type json."
         )
-    events: dict[str, Event] = {}
-    ignored: list[Ignored] = [] if listed else [Ignored("empty", _NO_MENTION)]
-    for part in _parts(listed):
-        if isinstance(part, Ignored):
-            ignored.append(part)
-        elif part.key in events:
-            ignored.append(Ignored(part.kind, _REPEATED))
-        else:
-            events[part.key] = part
-    return Split(tuple(events.values()), tuple(ignored))
+    return gather(_parts(listed), _REPEATED)
 
 
 def _parts(listed: list[dict[str, Any]]) -> Iterator[Event | Ignored]:
+    if not listed:
+        yield Ignored("empty", _NO_MENTION)
     for each in listed:
         number, address = identifier(each.get("id")), _address(each)
         if not number and not address:

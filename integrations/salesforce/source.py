@@ -19,6 +19,7 @@ from integrations.kit.contract import (
     Unreadable,
     Verdict,
 )
+from integrations.kit.gather import gather
 from integrations.kit.keys import digest_of_bytes
 from integrations.kit.signing import Check, UrlKey
 from integrations.kit.times import find_time
@@ -90,20 +91,11 @@ class Salesforce(BaseSource):
         message = _message(root)
         if message is None:
             return Split(ignored=(Ignored(_name_of(root), _NOT_OURS),))
-        events: dict[str, Event] = {}
-        ignored: list[Ignored] = []
         organisation = message.text_at("OrganizationId")
-        for notification in (child for child in message.children if child.name == "Notification"):
-            part = _event(notification, organisation)
-            if isinstance(part, Ignored):
-                ignored.append(part)
-            elif part.key in events:
-                ignored.append(Ignored(part.kind, _REPEATED))
-            else:
-                events[part.key] = part
-        if not events and not ignored:
-            ignored.append(Ignored("notifications", "there is no notification in it"))
-        return Split(tuple(events.values()), tuple(ignored))
+        notifications = [child for child in message.children if child.name == "Notification"]
+        if not notifications:
+            return Split(ignored=(Ignored("notifications", "there is no notification in it"),))
+        return gather((_event(each, organisation) for each in notifications), _REPEATED)
 
     def list_config_problems(self, config: SourceConfig) -> tuple[str, ...]:
         """What keeps messages from coming in, or lets others in."""

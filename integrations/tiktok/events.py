@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.kit.contract import Event, Ignored, Message, SourceConfig, Split, Unreadable
+from integrations.kit.gather import gather
 from integrations.kit.keys import digest_of
 from integrations.kit.messages import private_text
 from integrations.kit.strict_json import dump_json, load_json
@@ -30,7 +31,6 @@ _UNKNOWN = "a type of event Muster does not know"
 _NO_PERSON = "TikTok does not say who it was"
 _NO_LEAD = "a lead event with nothing in it"
 _REMOVED = "an account took its permission from the app: log it in again"
-_REPEATED = "the same event stands in this delivery already"
 _ACCOUNT_DELETED = (
     "2"  # reasons: 1 disconnected, 2 account deleted, 3 age changed, 4 banned, 5 revoked by the developer
 )
@@ -54,16 +54,7 @@ def split_events(body: bytes, config: SourceConfig) -> Split:
         raise Unreadable(
             "the JSON is no object", "TikTok sends one object; check which program posts to this address."
         )
-    events: dict[str, Event] = {}
-    ignored: list[Ignored] = []
-    for part in (part for each in envelopes for part in _parts(_open(each), config)):
-        if isinstance(part, Ignored):
-            ignored.append(part)
-        elif part.key in events:
-            ignored.append(Ignored(part.kind, _REPEATED))
-        else:
-            events[part.key] = part
-    return Split(tuple(events.values()), tuple(ignored))
+    return gather(part for each in envelopes for part in _parts(_open(each), config))
 
 
 def blank_private_words(value: Any) -> None:

@@ -9,10 +9,10 @@ import hmac
 import re
 from typing import Any, ClassVar
 
+from integrations.kit.addresses import is_hook_of
 from integrations.kit.base import BaseSource
 from integrations.kit.contract import (
     Client,
-    Event,
     Health,
     Ignored,
     RawRequest,
@@ -23,11 +23,12 @@ from integrations.kit.contract import (
     Unreadable,
 )
 from integrations.kit.fetch import is_stand_in
+from integrations.kit.gather import gather
 from integrations.kit.messages import KEEPS_PRIVATE_TEXT, keeps_private_text
 from integrations.kit.signing import Check, HmacScheme, Prefixed
 from integrations.kit.strict_json import dump_json, load_json
 from integrations.kit.tokens import ask_with_each
-from integrations.kit.values import object_at, objects_in, short_name, text_of
+from integrations.kit.values import object_at, objects_in, short_name
 from integrations.x.account_activity import is_account_activity, split_account_activity
 from integrations.x.activity import Part, split_activity
 from integrations.x.private import blank_secrets, blank_words, has_private_words, has_secrets
@@ -41,7 +42,6 @@ _SIGNATURE = HmacScheme(
 # The token is signed with the key and in the way that bodies are signed. Signing whatever a stranger asks would make
 # valid signatures for bodies of their own; nothing of these letters alone is a body.
 _CRC_TOKEN = re.compile(r"[A-Za-z0-9+/=_.-]{1,200}", re.ASCII)
-_REPEATED = "the same event stands in this delivery already"
 _NO_ENVELOPE = "neither envelope of X: no data with an event_type, no *_events"
 _HINT = "X sends one object; check which program posts to this address."
 
@@ -111,16 +111,7 @@ class X(BaseSource):
 
     def split(self, request: RawRequest, config: SourceConfig) -> Split:
         """One event a happening, by either envelope."""
-        events: dict[str, Event] = {}
-        ignored: list[Ignored] = []
-        for part in _parts(load_json(request.body), config):
-            if isinstance(part, Ignored):
-                ignored.append(part)
-            elif part.key in events:
-                ignored.append(Ignored(part.kind, _REPEATED))
-            else:
-                events[part.key] = part
-        return Split(tuple(events.values()), tuple(ignored))
+        return gather(_parts(load_json(request.body), config))
 
     def health(self, config: SourceConfig, client: Client) -> Health:
         """Whether X still holds a valid webhook for this source; unknown without a bearer token."""
@@ -133,7 +124,8 @@ class X(BaseSource):
             "Set bearer_token on the source.",
             lambda token: client.get_json("/2/webhooks", {}, {"Authorization": f"Bearer {token}"}),
         )
-        hooks = [each for each in objects_in(object_at(answer).get("data")) if _is_ours(each, config.slug)]
+        listed = objects_in(object_at(answer).get("data"))
+        hooks = [each for each in listed if is_hook_of(each.get("url"), config.slug)]
         if any(each.get("valid") is True for each in hooks):
             return Health("alive")
         if hooks:
@@ -161,10 +153,6 @@ def _parts(value: Any, config: SourceConfig) -> list[Part]:
             Ignored("account_activity", "there is no event in it")
         ]
     return [Ignored(short_name(next(iter(value), "")), _NO_ENVELOPE)]
-
-
-def _is_ours(hook: dict[str, Any], slug: str) -> bool:
-    return f"/hooks/{slug}" in text_of(hook.get("url"))
 
 
 source = X()
