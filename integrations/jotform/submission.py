@@ -17,7 +17,6 @@ _HINT = "Jotform sends a form with formID, submissionID and rawRequest; check wh
 # rawRequest has answers as q<number>_<slug>, uploads under the bare slug, and much of Jotform's own that is dropped.
 _QUESTION = re.compile(r"q(\d{1,6})_(.{0,80})", re.DOTALL)
 _UPLOAD = re.compile(r"https://[A-Za-z0-9.-]+/uploads/")
-_BOUNDARY = re.compile(rb"--([\x21-\x7e ]{1,70}?)\r?\n")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _KINDS = {"control_email": "email", "control_phone": "phone"}
 _ADDRESS_NAMES = ("addr_line1", "addr_line2", "city", "state", "postal", "country")
@@ -25,7 +24,7 @@ _ADDRESS_NAMES = ("addr_line1", "addr_line2", "city", "state", "postal", "countr
 
 def read_form(request: RawRequest) -> dict[str, Any]:
     """The fields of the delivery, or Unreadable."""
-    return load_form(request.body, _content_type(request)).fields
+    return load_form(request.body, request.header("content-type") or "").fields
 
 
 def read_raw_request(form: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,15 +100,3 @@ def _date(parts: Mapping[str, str]) -> str:
     year, month, day = (parts.get(name, "") for name in ("year", "month", "day"))
     is_whole = all(part.isascii() and part.isdecimal() for part in (year, month, day))
     return f"{year}-{month:0>2}-{day:0>2}" if is_whole else ""
-
-
-def _content_type(request: RawRequest) -> str:
-    """The content type; where a relay lost it, the boundary is read from the body's first line."""
-    given = request.header("content-type") or ""
-    if given.partition(";")[0].strip().lower() in (
-        "multipart/form-data",
-        "application/x-www-form-urlencoded",
-    ):
-        return given
-    found = _BOUNDARY.match(request.body)
-    return f'multipart/form-data; boundary="{found[1].decode("ascii")}"' if found else given

@@ -1,5 +1,6 @@
 """HTML form posts: urlencoded and multipart bodies read into the nested values that a mapping sees."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ from integrations.kit.multipart import Part, media_type, read_parts
 MAX_FIELDS = 500
 
 _LONGEST_CACHED = 200
+_FIRST_LINES = re.compile(rb"--([\x21-\x7e]{1,70})\r?\nContent-Disposition: form-data;", re.IGNORECASE)
 
 # The label a page may declare -> the codec to read it with. Browsers read "latin-1" as windows-1252
 # (https://encoding.spec.whatwg.org/#names-and-labels, seen 2026-11-21). Codecs outside the table are not used: Python
@@ -58,9 +60,12 @@ def load_form(body: bytes, content_type: str) -> Form:
 
     Repeated names and `name[]` become lists, `a[b][c]` nests, order and blank values stay. At most 500 fields and
     7 levels. Text is read in the declared charset (`_charset_` field, then the content type), else as UTF-8, else
-    (old pages that declare nothing) as windows-1252. U+0000 becomes U+FFFD.
+    (old pages that declare nothing) as windows-1252. U+0000 becomes U+FFFD. A multipart body that lost its content type on
+    the way is known by its first two lines.
     """
     kind, options = media_type(content_type)
+    if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        kind, options = _sniffed(body) or (kind, options)
     if kind == "multipart/form-data":
         parts = read_parts(body, options.get("boundary", b""), MAX_FIELDS)
         pairs = [(part.name, part.body) for part in parts if not part.is_file]
@@ -74,6 +79,11 @@ def load_form(body: bytes, content_type: str) -> Form:
         texts = [(_text(name, charset), _text(value, charsets.get(name, charset))) for name, value in pairs]
     fields, dropped = nest(texts)
     return Form(fields, _files(parts, charset or "utf-8"), dropped)
+
+
+def _sniffed(body: bytes) -> tuple[str, Mapping[str, bytes]] | None:
+    found = _FIRST_LINES.match(body)
+    return ("multipart/form-data", {"boundary": found[1]}) if found else None
 
 
 def _urlencoded(body: bytes) -> list[tuple[bytes, bytes]]:
