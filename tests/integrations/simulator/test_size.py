@@ -39,7 +39,7 @@ def test_a_member_takes_less_than_a_kilobyte_beyond_its_texts():
 
 
 def test_equal_tuples_are_one():
-    first, second = tuple([4, 8, 15]), tuple([4, 8, 15])
+    first, second = (tuple(range(4, 8)) for _ in range(2))
 
     assert share(first) is share(second)
 
