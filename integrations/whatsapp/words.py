@@ -27,7 +27,7 @@ def blank_words(body: Any) -> None:
             value = change.get("value")
             if not isinstance(value, dict):
                 continue
-            if change.get("field") in FIELDS:
+            if str(change.get("field")) in FIELDS:
                 _blank_messages(value)
             else:
                 _drop_parts(value)
