@@ -8,7 +8,7 @@ from typing import Any
 
 from integrations.kit.values import filled
 
-_LONGEST = 60
+_LONGEST, _MOST_READ = 60, 300
 _NOT_A_LETTER = re.compile(r"[\W_]+")
 # Only to tell which answer is meant as an address; the mapping checks it.
 _ADDRESS = re.compile(r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,200}\.[^@\s,;<>.]{2,63}")
@@ -16,10 +16,16 @@ _ADDRESS = re.compile(r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,200}\.[^@\s,;<>.]{2,63}")
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ı": "i"})
 
 
-@lru_cache(maxsize=4096)
 def simple_name(label: str) -> str:
     """A question or label as a name: "Prénom *" -> "prenom", "What's your e-mail?" -> "what_s_your_e_mail"."""
-    text = unicodedata.normalize("NFKD", label[:400].casefold().translate(_LETTERS))
+    return _simple_name(label[:_MOST_READ])
+
+
+@lru_cache(
+    maxsize=4096
+)  # a form's questions are the same in every delivery; cut first, so that the cache stays small
+def _simple_name(label: str) -> str:
+    text = unicodedata.normalize("NFKD", label.casefold().translate(_LETTERS))
     plain = "".join(character for character in text if not unicodedata.combining(character))
     return _NOT_A_LETTER.sub("_", unicodedata.normalize("NFC", plain)).strip("_")[:_LONGEST].strip("_")
 
@@ -38,6 +44,7 @@ class Answers:
         default_factory=dict
     )  # "email", "phone" ... -> the first answer of that type
     consents: dict[str, bool] = field(default_factory=dict)  # wording of a consent question -> ticked
+    _numbers: dict[str, int] = field(default_factory=dict)  # short name -> the last number given to it
 
     def add(self, label: str, value: Any, kind: str = "") -> None:
         """An answer. `kind` (email, phone, ...) is the question's type where the platform knows one.
@@ -46,15 +53,20 @@ class Answers:
         """
         if value in (None, "", [], {}):
             return
-        name = simple_name(label) or "question"
-        number = 1
-        while (known := name if number == 1 else f"{name}_{number}") in self.fields:
-            number += 1
-        self.fields[known] = value
+        self.fields[self._free_name(simple_name(label) or "question")] = value
         if kind and isinstance(value, str):
             self.found.setdefault(kind, value)
         elif is_address(value):
             self.found.setdefault("email", value)
+
+    def _free_name(self, name: str) -> str:
+        """The name, or the name and the next number. Goes on where it stopped: many of one name stay cheap."""
+        free, number = name, self._numbers.get(name, 1)
+        while free in self.fields:
+            number += 1
+            free = f"{name}_{number}"
+        self._numbers[name] = number
+        return free
 
     def add_consent(self, wording: str, is_given: bool) -> None:
         """The answer to a question that asks for consent; with the same words twice, both must be yes."""

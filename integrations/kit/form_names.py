@@ -8,6 +8,7 @@ from typing import Any
 from integrations.kit.contract import Unreadable
 
 MAX_LEVELS = 7
+_LONGEST_CACHED = 200
 
 _BRACKETED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
 # Names that change objects themselves in other languages, where what we hold may one day be shown.
@@ -23,7 +24,7 @@ def nest(pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], tuple[str, .
     fields: dict[str, Any] = {}
     dropped = []
     for name, value in pairs:
-        path = _path(name)
+        path = _known_path(name) if len(name) <= _LONGEST_CACHED else _path(name)
         if _FORBIDDEN.isdisjoint(path):
             _place(fields, path, name, value)
         else:
@@ -32,6 +33,10 @@ def nest(pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], tuple[str, .
 
 
 @lru_cache(maxsize=4096)  # a form's names are the same in every delivery
+def _known_path(name: str) -> tuple[str, ...]:
+    return _path(name)
+
+
 def _path(name: str) -> tuple[str, ...]:
     found = _BRACKETED.fullmatch(name) if "[" in name else None
     if found is None:

@@ -13,6 +13,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from integrations.kit.contract import Unreadable
 
+_LONGEST_CACHED = 200
 _HINT = "Send the form again; a proxy or the sending program may have cut the body or changed its boundary."
 # A part's headers in their usual form: nothing encoded, nothing beyond printable ASCII, no charset of its own.
 _PLAIN = rb"[\x20\x21\x23-\x3a\x3c-\x5b\x5d-\x7e]*"  # without quote, semicolon and backslash
@@ -40,9 +41,18 @@ class Part:
         return self.filename is not None
 
 
-@lru_cache(maxsize=256)  # the same few, over and over; boundaries of browsers come and go
 def media_type(content_type: str) -> tuple[str, Mapping[str, bytes]]:
     """The type in lower case and its parameters, names in lower case; ("", {}) for what is no content type."""
+    is_short = len(content_type) <= _LONGEST_CACHED
+    return _known_media_type(content_type) if is_short else _media_type(content_type)
+
+
+@lru_cache(maxsize=256)  # the same few, over and over; boundaries of browsers come and go
+def _known_media_type(content_type: str) -> tuple[str, Mapping[str, bytes]]:
+    return _media_type(content_type)
+
+
+def _media_type(content_type: str) -> tuple[str, Mapping[str, bytes]]:
     kind, options = parse_options_header(content_type.encode("latin-1", errors="replace"))
     return kind.decode("latin-1"), {name.decode("latin-1").lower(): value for name, value in options.items()}
 
