@@ -38,6 +38,7 @@ NEXT_STEPS: Mapping[str, str] = {
     GONE: "Bring the audience back in Mailchimp, or remove it here; Muster asks by itself.",
     MERGE_FIELD: "`muster audiences add-field {slug} TAG` makes it again; or take it out of the mapping.",
     GUARD: "Mend the rule or the list, and it goes on by itself; or `muster sync approve {slug}` lets them go.",
+    "rejected": "Mend the rule or the list, and it goes on by itself; `muster sync resume {slug}` compares anew and asks again.",
     BY_ADMIN: "`muster sync resume {slug}` lets it go on.",
     "outage": "Nothing to do: Muster asks every 30 seconds and goes on by itself.",
     "webhook": "`muster audiences repair-webhook {slug}`.",
@@ -77,7 +78,8 @@ def _of_audiences(session: Session) -> Iterator[Alert]:
         if one.paused_at is not None and not (one.paused_code == GUARD and one.id in asking):
             code, reason = one.paused_code or BY_ADMIN, one.paused_reason or ""
             level: Level = "notice" if code == BY_ADMIN else "stopped"
-            yield _alert(level, code, subject, one.slug, since=one.paused_at, reason=reason)
+            step = "rejected" if code == GUARD else code
+            yield _alert(level, code, subject, one.slug, since=one.paused_at, reason=reason, step=step)
         if gone := (one.remote_schema or {}).get("gone"):
             reason = f"The audience no longer has {', '.join(gone)}; everything else goes on without."
             yield _alert("notice", MERGE_FIELD, subject, one.slug, reason=reason)
@@ -132,7 +134,9 @@ def _waiting_reason(run: SyncRun, audience: Audience) -> str:
 
 def _alert(level: Level, code: str, subject: str, slug: str, **more: Any) -> Alert:
     run_id = more.get("run_id")
-    step = NEXT_STEPS.get(code, "Sign in to Mailchimp to see why; Muster asks by itself and goes on.")
+    step = NEXT_STEPS.get(
+        more.get("step", code), "Sign in to Mailchimp to see why; Muster asks by itself and goes on."
+    )
     return Alert(
         level,
         code,

@@ -30,6 +30,9 @@ EVERYBODY = text("""
 """)
 
 
+WORDS = {"change_email": "another address", "ask": "is asked to confirm"}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What one contact needs. kind: added, changed, removed, opted_out, unchanged, refused, outside.
@@ -69,7 +72,7 @@ def _changed(mirror: Mirror, operation: Operation) -> Finding:
     )
     overwritten = tuple(tag for tag in fields if mirror.merge_fields.get(tag) not in {None, ""})
     parts = [
-        "another address" if operation.kind == "change_email" else "",
+        WORDS.get(operation.kind, ""),
         f"fields {', '.join(fields)}" if fields else "",
         f"tags set: {', '.join(operation.tags_add)}" if operation.tags_add else "",
         f"tags taken off: {', '.join(operation.tags_remove)}" if operation.tags_remove else "",

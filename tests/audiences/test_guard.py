@@ -125,7 +125,8 @@ def test_a_rejection_keeps_everybody_and_the_audience_paused(
 
     assert statuses(office, simulator) == {"subscribed": 100}
     assert paused_code(office) == "guard"
-    assert [alert.code for alert in alerts(office)] == ["guard"]
+    (alert,) = alerts(office)
+    assert (alert.code, "muster sync resume newsletter" in alert.next_step) == ("guard", True)
 
 
 def test_once_the_cause_is_mended_the_audience_goes_on_by_itself(
