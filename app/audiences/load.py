@@ -123,7 +123,7 @@ ORDER BY asked.id
 """)
 
 # Others who use the address that this contact would be written at: who they are, whether they opted out, and
-# whether they are the member already.
+# whether they are the member already. (`kind || ""` keeps the planner from the index that begins with the kind.)
 NEIGHBOURS = text("""
 SELECT c.id, o.id AS other_id, (s.contact_id IS NOT NULL) AS is_self_member, (m.contact_id IS NOT NULL) AS is_member,
        EXISTS (SELECT FROM consents k WHERE k.contact_id = c.id AND k.channel = :channel
@@ -132,16 +132,19 @@ SELECT c.id, o.id AS other_id, (s.contact_id IS NOT NULL) AS is_self_member, (m.
                AND k.purpose = :purpose AND k.status = 'given') AS is_willing,
        EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
                AND k.purpose IN (:purpose, '*') AND k.status = 'withdrawn') AS is_opted_out
-FROM contacts c
-JOIN identities i ON i.contact_id = c.id AND i.kind = 'email'
-JOIN identities j ON j.kind = i.kind AND j.scope = i.scope AND j.match_value = i.match_value AND j.contact_id <> c.id
-JOIN contacts o ON o.id = j.contact_id AND o.state = 'active'
-LEFT JOIN members m ON m.audience_id = :audience_id AND m.contact_id = o.id AND m.status <> ''
-     AND m.subscriber_hash = md5(lower(btrim(c.fields ->> 'email')))
-LEFT JOIN members s ON s.audience_id = :audience_id AND s.contact_id = c.id AND s.status <> ''
-     AND s.subscriber_hash = md5(lower(btrim(c.fields ->> 'email')))
-WHERE c.id = ANY(CAST(:ids AS bigint[])) AND c.state = 'active'
-  AND lower(btrim(c.fields ->> 'email')) = lower(btrim(o.fields ->> 'email'))
+FROM unnest(CAST(:ids AS bigint[])) AS asked(id)
+CROSS JOIN LATERAL (SELECT scope, match_value FROM identities WHERE contact_id = asked.id AND kind || '' = 'email'
+    OFFSET 0) AS i
+CROSS JOIN LATERAL (SELECT contact_id FROM identities WHERE kind = 'email' AND scope = i.scope
+    AND match_value = i.match_value AND contact_id <> asked.id OFFSET 0) AS j
+CROSS JOIN LATERAL (SELECT id, lower(btrim(fields ->> 'email')) AS email FROM contacts
+    WHERE id = asked.id AND state = 'active' OFFSET 0) AS c
+CROSS JOIN LATERAL (SELECT id FROM contacts WHERE id = j.contact_id AND state = 'active'
+    AND lower(btrim(fields ->> 'email')) = c.email OFFSET 0) AS o
+LEFT JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND contact_id = o.id AND status <> ''
+    AND subscriber_hash = md5(c.email) OFFSET 0) AS m ON true
+LEFT JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND contact_id = c.id AND status <> ''
+    AND subscriber_hash = md5(c.email) OFFSET 0) AS s ON true
 """)
 
 

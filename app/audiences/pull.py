@@ -98,8 +98,7 @@ SELECT f.hash, f.contact_id, coalesce(c.merged_into_id, c.id) AS person_id, m.st
        coalesce(k.status, e.status, 'none') AS ledger, coalesce(k.decided_at, e.decided_at) AS decided_at,
        coalesce(k.proof, '') AS proof, coalesce(m.merge_fields, '{}') AS merge_fields,
        coalesce(m.subscriber_hash, '') AS member_hash,
-       EXISTS (SELECT FROM changes q WHERE q.audience_id = :audience_id AND q.contact_id = f.contact_id
-               AND (q.leased_until > now() OR q.first_failed_at IS NOT NULL)) AS is_in_flight
+       coalesce(q.leased_until > now() OR q.first_failed_at IS NOT NULL, false) AS is_in_flight
 FROM found f CROSS JOIN LATERAL (SELECT id, merged_into_id FROM contacts WHERE id = f.contact_id OFFSET 0) AS c
 LEFT JOIN LATERAL (SELECT * FROM members WHERE audience_id = :audience_id AND contact_id = f.contact_id OFFSET 0) AS m
     ON true
@@ -107,6 +106,8 @@ LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = coalesce(c.merged_i
     AND purpose = :purpose OFFSET 0) AS k ON true
 LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = coalesce(c.merged_into_id, c.id) AND channel = :channel
     AND purpose = '*' AND status = 'withdrawn' OFFSET 0) AS e ON true
+LEFT JOIN LATERAL (SELECT leased_until, first_failed_at FROM changes WHERE audience_id = :audience_id
+    AND contact_id = f.contact_id OFFSET 0) AS q ON true
 """)
 
 
