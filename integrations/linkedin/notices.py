@@ -32,6 +32,8 @@ _SOCIAL: Mapping[str, tuple[Kind, Change]] = {
     "SHARE": ("post", "said"),
     "SHARE_MENTION": ("mention", "said"),
 }
+_ANSWERS = {"formResponse": "leadFormResponse", "questions": "leadForm", "content": "leadForm"}
+_AN_ANSWER = "an answer of LinkedIn's API; its webhook brings notices"
 _OURS = "what our own page says is no news"
 _UNKNOWN = "a type of notice Muster does not know"
 _NO_LEAD = "a lead notice without a lead's number: there is nothing to fetch"
@@ -79,7 +81,13 @@ def _parts(value: Any, config: SourceConfig) -> Iterator[Event | Ignored]:
             yield from (_social(object_at(each), config) for each in listed)
             yield from () if listed else (Ignored("notifications", _NOTHING),)
         else:
-            yield Ignored(short_name(notice.get("type")), _UNKNOWN)
+            yield _other(notice)
+
+
+def _other(notice: Mapping[str, Any]) -> Ignored:
+    """What the API answers may stand in a file that somebody tries; it is no notice."""
+    found = next((name for part, name in _ANSWERS.items() if part in notice), "")
+    return Ignored(found, _AN_ANSWER) if found else Ignored(short_name(notice.get("type")), _UNKNOWN)
 
 
 def _is_lead(notice: Mapping[str, Any]) -> bool:

@@ -11,11 +11,12 @@ CHAT_SECRETS = (
     "conversation_key_change_event",
     "message_event_signature",
 )
+_SECRET_NAMES = tuple(name.encode() for name in CHAT_SECRETS)
 
 
 def has_secrets(body: bytes) -> bool:
     """Whether the bytes may hold the keys of a chat."""
-    return b"conversation_" in body or b"encoded_event" in body
+    return any(name in body for name in _SECRET_NAMES)
 
 
 def has_private_words(body: bytes) -> bool:

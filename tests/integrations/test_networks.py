@@ -15,6 +15,7 @@ from integrations.kit.base import BaseSource
 from integrations.kit.contract import EnrichError, Event, RawRequest, SourceConfig
 from integrations.kit.fetch import client_for
 from integrations.linkedin.source import LinkedIn
+from integrations.x.private import CHAT_SECRETS
 from integrations.x.source import X
 from tests.integrations.test_enriching import respond, serving
 
@@ -200,3 +201,25 @@ def test_x_says_whether_its_webhook_is_valid() -> None:
         assert source.health(config, client_for(source, config)).state == "alive"
 
     assert api.asked[0][1]["authorization"] == "Bearer b"
+
+
+def test_the_keys_of_an_encrypted_chat_are_stored_nowhere_and_posts_as_they_came() -> None:
+    secrets = dict.fromkeys(CHAT_SECRETS, "very-secret")
+    chat = {
+        "data": {
+            "event_type": "chat.received",
+            "event_uuid": "1",
+            "payload": {"sender_id": "7", "id": "c", **secrets},
+        }
+    }
+    post = b'{ "data": {"event_type": "post.create", "payload": {"id": "1", "author_id": "2", "conversation_id": "1"}}}'
+    source: BaseSource = X()
+    keeping = SourceConfig("s", {"keeps_private_text": "yes"})
+
+    def stored(body: bytes) -> bytes:
+        return source.stored_body(
+            RawRequest("POST", "", (("content-type", "application/json"),), body), keeping
+        )
+
+    assert b"very-secret" not in stored(json.dumps(chat).encode())
+    assert stored(post) == post

@@ -21,9 +21,9 @@ NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 # sample -> (kinds of events, names of ignored parts); text instead: the beginning of the reason it is unreadable.
 SAMPLES: dict[str, tuple[list[str], list[str]] | str] = {
     "blackbaud/constituent-delete-1.json": (["com.blackbaud.constituent.delete.v1"], []),
-    "linkedin/fetch-form-questions-1.json": ([], ["unnamed"]),  # answers of the API, read by enrich below
-    "linkedin/fetch-leadFormResponse-1.json": ([], ["unnamed"]),
-    "linkedin/fetch-leadFormResponse-2.json": ([], ["unnamed"]),
+    "linkedin/fetch-form-questions-1.json": ([], ["leadForm"]),  # answers of the API, read by enrich below
+    "linkedin/fetch-leadFormResponse-1.json": ([], ["leadFormResponse"]),
+    "linkedin/fetch-leadFormResponse-2.json": ([], ["leadFormResponse"]),
     "linkedin/lead-created-1.json": (["LEAD_ACTION.CREATED"], []),
     "linkedin/lead-deleted-1.json": (["LEAD_ACTION.DELETED"], []),
     "mention/webfeeds-1.json": (["mention"], []),
