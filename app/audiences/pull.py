@@ -38,6 +38,7 @@ from app.audiences.valve import REACHABLE_THERE
 from app.audiences.views import LEFT, AudienceView
 from app.contacts.normalise import match_value
 from app.core.clock import database_now
+from app.core.collector import calm_collector
 from app.core.db import transaction
 from integrations.mailchimp.answers import MemberState, subscriber_hash
 
@@ -274,11 +275,12 @@ def pull_audience(
     before, result = gateway.call_count, PullCounts()
     members = gateway.iterate_members(audience.list_id, since=since, page_size=PAGE_SIZE)
     is_other_schema = False
-    for page in _pages(members, PAGE_SIZE):
-        with transaction(sessions) as session:
-            result.counts.update(apply_member_states(session, audience, page))
-        # A member's answer names every merge field there is.
-        is_other_schema |= lacks_mapped(page[0].merge_fields, audience.mapped_tags, audience.gone_tags)
+    with calm_collector():
+        for page in _pages(members, PAGE_SIZE):
+            with transaction(sessions) as session:
+                result.counts.update(apply_member_states(session, audience, page))
+            # A member's answer names every merge field there is.
+            is_other_schema |= lacks_mapped(page[0].merge_fields, audience.mapped_tags, audience.gone_tags)
     if is_other_schema:
         refresh_schema(sessions, connections, audience_id)
     with transaction(sessions) as session:
