@@ -13,6 +13,8 @@ _AGAIN = "Make the subscription again (README, step 3); deliveries of the time b
 
 def ask_health(config: SourceConfig, client: Client) -> Health:
     """By the subscriptions of the token's organization and of its user."""
+    if not any(config.secrets.get("access_token", ())):
+        return Health("unknown", "without an access token Calendly cannot be asked", _HINT)
     me = object_at(_ask(config, client, "/users/me", {}), "resource")
     organization, user = text_of(me.get("current_organization")), text_of(me.get("uri"))
     scopes = ({"scope": "organization"}, {"scope": "user", "user": user})

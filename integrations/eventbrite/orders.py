@@ -16,6 +16,9 @@ from integrations.kit.tokens import ask_with_each
 from integrations.kit.values import filled, identifier, object_at, objects_in, text_of
 
 _HINT = "Eventbrite: Account settings, Developer links, API keys, Private token. Set it as private_token."
+_ORGANIZATION_HINT = (
+    "GET https://www.eventbriteapi.com/v3/users/me/organizations/ shows the id; set organization_id."
+)
 _ORGANIZATION = re.compile(r"[0-9]{1,20}")
 # What Eventbrite writes while a ticket's holder has not been asked yet.
 _PLACEHOLDERS = frozenset({"info requested", "information requested"})
@@ -53,6 +56,8 @@ def fetch_people(event: Event, config: SourceConfig, client: Client) -> Event:
 
 def fetch_page(config: SourceConfig, since: datetime, cursor: str, client: Client) -> BackfillPage:
     """Orders changed since then, each as the signals of its placing and of its last change."""
+    if not config.settings.get("organization_id", "").strip():
+        return BackfillPage()  # reading again is not set up; what comes by webhook does not need it
     query = {"changed_since": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
     path = f"/v3/organizations/{_organization(config)}/orders/"
     answer = object_at(_ask(config, client, path, query | ({"continuation": cursor} if cursor else {})))
@@ -65,6 +70,12 @@ def fetch_page(config: SourceConfig, since: datetime, cursor: str, client: Clien
 
 def ask_health(config: SourceConfig, client: Client) -> Health:
     """Whether the organization has a webhook to this source."""
+    if not config.settings.get("organization_id", "").strip():
+        return Health(
+            "unknown",
+            "without the organization's id nobody can be asked for its webhooks",
+            _ORGANIZATION_HINT,
+        )
     answer = _ask(config, client, f"/v3/organizations/{_organization(config)}/webhooks/", {})
     listed = objects_in(object_at(answer).get("webhooks"))
     if any(is_hook_of(each.get("endpoint_url"), config.slug) for each in listed):
@@ -142,8 +153,7 @@ def _merge(buyers: list[dict[str, Any]], attendees: list[dict[str, Any]]) -> lis
 def _organization(config: SourceConfig) -> str:
     given = config.settings.get("organization_id", "").strip()
     if not _ORGANIZATION.fullmatch(given):
-        hint = "GET https://www.eventbriteapi.com/v3/users/me/organizations/ shows the id; set it as organization_id."
-        raise EnrichError("invalid", "the source names no organization whose orders could be asked for", hint)
+        raise EnrichError("invalid", "organization_id is no number", _ORGANIZATION_HINT)
     return given
 
 

@@ -105,6 +105,8 @@ class Eventbrite(BaseSource):
         problems = list(super().list_config_problems(config))
         if not any(config.secrets.get("private_token", ())):
             problems.append("Private token is not set; deliveries come in and wait, none can be fetched.")
+        if not config.settings.get("organization_id", "").strip():
+            problems.append("Organization is not set; orders that a delivery lost cannot be read again.")
         if not is_stand_in(config.settings.get("api_base_url", "")):
             problems.append("API address may only be http://127.0.0.1:<port>; leave it empty otherwise.")
         return tuple(problems)

@@ -60,6 +60,8 @@ def fetch_page(config: SourceConfig, since: datetime, cursor: str, client: Clien
 
     The cursor is `<milliseconds to ask from>|<HubSpot's own cursor>`.
     """
+    if not any(config.secrets.get("access_token", ())):
+        return BackfillPage()  # a workflow's contacts come whole; nothing else is set up
     start, _, after = cursor.partition("|")
     start = start if start.isdecimal() else str(int(since.timestamp() * 1000))
     answer = object_at(_search(config, client, start, after))
@@ -81,10 +83,9 @@ def fetch_page(config: SourceConfig, since: datetime, cursor: str, client: Clien
 
 def ask_health(config: SourceConfig, client: Client) -> Health:
     """HubSpot tells nobody whether an app's webhooks are on; what can be seen is whether the token still works."""
-    portal = identifier(object_at(_get(config, client, "/account-info/v3/details", {})).get("portalId"))
-    expected = config.settings.get("portal_id", "").strip()
-    if expected and portal != expected:
-        return Health("dead", "the token belongs to another HubSpot account", _HINT)
+    if not any(config.secrets.get("access_token", ())):
+        return Health("unknown", "without an access token HubSpot cannot be asked", _HINT)
+    _get(config, client, "/crm/v3/objects/contacts", {"limit": "1", "properties": "createdate"})
     return Health("unknown", "the token works; HubSpot does not say whether its webhooks are on")
 
 
@@ -107,9 +108,17 @@ def _milliseconds(each: dict[str, Any], name: str) -> int:
 
 def _portal(config: SourceConfig, client: Client) -> str:
     known = config.settings.get("portal_id", "").strip()
-    return known or identifier(
-        object_at(_get(config, client, "/account-info/v3/details", {})).get("portalId")
-    )
+    if known:
+        return known
+    try:
+        return identifier(object_at(_get(config, client, "/account-info/v3/details", {})).get("portalId"))
+    except EnrichError as error:
+        if error.outcome != "blocked_credentials":
+            raise
+        # The token reads contacts, or nobody would have come this far; it may not read its own account.
+        raise EnrichError(
+            "invalid", "the token may not see which account it is of", "Set portal_id to your Hub ID."
+        ) from None
 
 
 def _search(config: SourceConfig, client: Client, start: str, after: str) -> Any:

@@ -100,7 +100,7 @@ class HubSpot(BaseSource):
         return fetch_page(config, since, cursor, client)
 
     def health(self, config: SourceConfig, client: Client) -> Health:
-        """Whether the token still works, and for this account."""
+        """Whether the token still reads contacts."""
         return ask_health(config, client)
 
     def list_config_problems(self, config: SourceConfig) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ def list_bad_form_ids(config: SourceConfig) -> tuple[str, ...]:
 
 def fetch_page(config: SourceConfig, since: datetime, cursor: str, client: Client) -> BackfillPage:
     """One page of one form's responses. The cursor is `<number of the form>:<token of the last response>`."""
+    if not list_form_ids(config) or not any(config.secrets.get("access_token", ())):
+        return BackfillPage()  # reading again is not set up; what comes by webhook needs neither
     forms = _checked_forms(config)
     number, _, before = cursor.partition(":")
     at = int(number) if number.isdecimal() else 0
@@ -53,6 +55,8 @@ def fetch_page(config: SourceConfig, since: datetime, cursor: str, client: Clien
 
 def ask_health(config: SourceConfig, client: Client) -> Health:
     """Alive when every form has a webhook to this source that is switched on: after a 404 or 410 Typeform switches it off."""
+    if not list_form_ids(config) or not any(config.secrets.get("access_token", ())):
+        return Health("unknown", "without forms and an access token Typeform cannot be asked", _HINT)
     for form_id in _checked_forms(config):
         answer = _ask(config, client, f"/forms/{form_id}/webhooks", {})
         listed = objects_in(object_at(answer).get("items"))
@@ -68,11 +72,10 @@ def ask_health(config: SourceConfig, client: Client) -> Health:
 
 
 def _checked_forms(config: SourceConfig) -> tuple[str, ...]:
-    forms = list_form_ids(config)
-    if not forms or list_bad_form_ids(config):
+    if list_bad_form_ids(config):
         hint = "The id is in the form's address: https://<you>.typeform.com/to/<id>."
-        raise EnrichError("invalid", "the source names no form whose responses could be asked for", hint)
-    return forms
+        raise EnrichError("invalid", "what the source names is no id of a form", hint)
+    return list_form_ids(config)
 
 
 def _ask(config: SourceConfig, client: Client, path: str, query: dict[str, str]) -> Any:

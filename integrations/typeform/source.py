@@ -21,7 +21,7 @@ from integrations.kit.signing import Check, HmacScheme, Prefixed
 from integrations.kit.strict_json import load_object
 from integrations.kit.times import find_time
 from integrations.kit.values import identifier, object_at, short_name
-from integrations.typeform.questions import ask_health, fetch_page, list_bad_form_ids
+from integrations.typeform.questions import ask_health, fetch_page, list_bad_form_ids, list_form_ids
 from integrations.typeform.responses import read_response
 
 _SIGNATURE = HmacScheme(
@@ -94,6 +94,8 @@ class Typeform(BaseSource):
         """Ids that are none, and an API address nobody may be sent to."""
         problems = list(super().list_config_problems(config))
         problems += [f"Forms: {bad[:40]!r} is no id of a form." for bad in list_bad_form_ids(config)]
+        if bool(list_form_ids(config)) != any(config.secrets.get("access_token", ())):
+            problems.append("Forms and Personal token belong together; with one alone nothing is read again.")
         if not is_stand_in(config.settings.get("api_base_url", "")):
             problems.append("API address may only be http://127.0.0.1:<port>; leave it empty otherwise.")
         return tuple(problems)
