@@ -103,7 +103,8 @@ def _resolved(
         source_id=source.id if source is not None else None,
         mapping_version_id=None,
         trust=trust,
-        occurred_at=min(one.changed_at, now),
+        # Mailchimp tells whole seconds; within one, theirs was found changed after ours was written.
+        occurred_at=min(one.changed_at.replace(microsecond=999_999), now),
         received_at=now,
         patch=patch,
         summary=f"Changed at Mailchimp: {', '.join(one.tags)}",
