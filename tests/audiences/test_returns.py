@@ -214,3 +214,34 @@ def test_the_oldest_with_consent_speaks_for_a_shared_address(office: Any, simula
 
     assert simulator.member(ADA).merge_fields["FNAME"] == "Bea"
     assert office.mirror(third).error["code"] == "shared_address"
+
+
+def test_partial_answers_in_any_order_settle_each_with_its_own(
+    office: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer names some members twice, in another order, and leaves one out: that one's outcome is unknown."""
+    from dataclasses import replace
+
+    from integrations.mailchimp.gateway import Gateway
+
+    ids = [office.add(f"p{number}@house.test", first_name=f"P{number}") for number in range(6)]
+    push_members = Gateway.push_members
+
+    def scrambled(self: Any, *given: Any, **more: Any) -> Any:
+        answer = push_members(self, *given, **more)
+        return replace(answer, members=(answer.members[1], *reversed(answer.members[1:])))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Gateway, "push_members", scrambled)
+        office.push()
+    lost = [row[0] for row in office.execute("SELECT contact_id FROM changes")]
+    office.hurry()
+
+    office.push()
+
+    assert lost == [ids[0]]
+    assert [office.mirror(one).email_address for one in ids] == [f"p{n}@house.test" for n in range(6)]
+    assert {simulator.member(f"p{n}@house.test").merge_fields["FNAME"] for n in range(6)} == {
+        f"P{n}" for n in range(6)
+    }
+    assert office.change_count() == 0
