@@ -153,3 +153,22 @@ def test_an_opt_out_of_everything_shows_in_every_purpose_known() -> None:
     assert {("email", "events"): "withdrawn", ("email", "*"): "withdrawn"} == {
         pair: status.status for pair, status in decided.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "expected"),
+    [
+        ("cleaned", "old@house.test", "withdrawn"),
+        ("cleaned", "new@house.test", "given"),
+        ("cleaned", "", "withdrawn"),
+        ("unsubscribe", "new@house.test", "withdrawn"),
+        ("abuse", "new@house.test", "withdrawn"),
+    ],
+)
+def test_a_bounce_holds_back_its_address_an_opt_out_the_person(
+    method: str, address: str, expected: str
+) -> None:
+    given = Evidence(1, "email", "newsletter", "given", "claimed", DAY, DAY, "old@house.test")
+    left = Evidence(2, "email", "*", "withdrawn", "confirmed", DAY, DAY, "old@house.test", method)
+
+    assert expected == decide([given, left], "email", "newsletter", address).status
