@@ -32,6 +32,11 @@ MARK = ("x-muster-backfill", "1")
 DUE = text("""
     SELECT id, coalesce(backfilled_until, created_at) AS until FROM sources WHERE is_enabled AND paused_at IS NULL
       AND coalesce(backfilled_until, created_at) < now() - make_interval(secs => :every)
+      AND coalesce(CAST(health ->> 'backfill_failed_at' AS timestamptz), '-infinity') < now() - interval '1 hour'
+""")
+FAILED = text("""
+    UPDATE sources SET health = health || jsonb_build_object('backfill_failed_at', now(), 'backfill_failure', CAST(:reason AS text))
+    WHERE id = :id
 """)
 REACHED = text(
     "UPDATE sources SET backfilled_until = greatest(coalesce(backfilled_until, :at), :at) WHERE id = :id"
@@ -148,6 +153,7 @@ def _delivery(loaded: LoadedSource, page: BackfillPage, body: bytes, at: datetim
 
 def _note(runtime: Runtime, loaded: LoadedSource, error: EnrichError) -> None:
     log.warning("source.backfill_failed", source=loaded.slug, outcome=error.outcome, reason=error.reason)
-    if error.outcome == "blocked_credentials":
-        with runtime.transaction() as session:
+    with runtime.transaction() as session:
+        session.execute(FAILED, {"id": loaded.id, "reason": error.reason})
+        if error.outcome == "blocked_credentials":
             pause_source(session, loaded.id, error.reason)

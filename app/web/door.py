@@ -185,7 +185,8 @@ class Door:
         verdict = source.source.verify(request, source.config, request.received_at)
         if not verdict.is_ok:
             self.inbox.rejections.count(source.id, verdict.reason or "not verified", body)
-            return REFUSED
+            refusal = source.source.refusal(request, verdict)
+            return REFUSED if refusal is None else answer_with(refusal)
         if self._disk.is_full:
             return UNAVAILABLE
         await port.store(self.inbox, to_delivery(source, request))

@@ -233,6 +233,9 @@ class Source(Protocol):
     def verify(self, request: RawRequest, config: SourceConfig, now: datetime) -> Verdict:
         """Check the raw bytes against every current secret, in constant time."""
 
+    def refusal(self, request: RawRequest, verdict: Verdict) -> Reply | None:
+        """What to answer a request that was not verified; None = the door's own 401."""
+
     def delivery_key(self, request: RawRequest, config: SourceConfig) -> DeliveryKey:
         """What makes this request a repeat of another. Never raises."""
 

@@ -3,15 +3,17 @@
 import base64
 import hmac
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +23,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.core.config import Settings
+from app.core.config import Settings, load_settings, runtime_dir
 from app.core.db import make_sessions, transaction
 from app.core.secretbox import SecretBox
 from app.sources.configure import add_source
@@ -202,3 +204,14 @@ def rows(sessions: sessionmaker[Session]) -> Callable[..., list]:
 def kit() -> SimpleNamespace:
     """The parts above, for tests that stop and start servers of their own."""
     return SimpleNamespace(running_web=running_web, add_hook=add_hook, wait_until=wait_until)
+
+
+@pytest.fixture
+def own():
+    """Settings of servers that a test may stop and start."""
+    home = Path(tempfile.mkdtemp(prefix="muster-door-"))
+    home.chmod(0o711)
+    settings = replace(load_settings(), home=home, run_dir=runtime_dir(home), database_url="", redis_url="")
+    yield settings
+    shutil.rmtree(settings.run_dir, ignore_errors=True)
+    shutil.rmtree(home, ignore_errors=True)

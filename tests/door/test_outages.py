@@ -1,37 +1,21 @@
 """The door while its servers are away: nothing is acknowledged that is not kept, nobody is told to go for good."""
 
 import os
-import shutil
 import signal
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import psutil
-import pytest
 import requests
 from sqlalchemy import text
 
-from app.core.config import load_settings, runtime_dir
 from app.core.db import make_engine, make_sessions
 from app.core.migrate import migrate
 from app.core.secretbox import open_box
 from app.core.servers import running_servers
 
 APP_SECRET = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture
-def own():
-    """Settings of servers that a test may stop and start."""
-    home = Path(tempfile.mkdtemp(prefix="muster-door-"))
-    home.chmod(0o711)
-    settings = replace(load_settings(), home=home, run_dir=runtime_dir(home), database_url="", redis_url="")
-    yield settings
-    shutil.rmtree(settings.run_dir, ignore_errors=True)
-    shutil.rmtree(home, ignore_errors=True)
 
 
 def _prepare(settings, kit):
