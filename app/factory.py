@@ -24,7 +24,22 @@ from app.web.door import Door
 from app.web.hooks import make_hooks_blueprint
 from app.web.late_door import LateDoor
 from app.web.models import Role, User
-from app.web.pages import accounts, contacts, dead_letters, deliveries, errors, mapping, overview, sources
+from app.web.pages import (
+    accounts,
+    audience_settings,
+    audiences,
+    contacts,
+    dead_letters,
+    deliveries,
+    destinations,
+    errors,
+    mapping,
+    messages,
+    overview,
+    runs,
+    source_care,
+    sources,
+)
 from app.web.throttle import Throttle
 from app.web.wiring import wire
 
@@ -35,7 +50,21 @@ FOREIGN_BLUEPRINTS = frozenset(
 )  # platforms call them: no session, no CSRF token, answers of their own
 LARGEST_FORM_BYTES = 1024 * 1024
 IDLE_LIFETIME = timedelta(minutes=30)
-PAGES = (accounts, overview, deliveries, contacts, sources, mapping, dead_letters)
+PAGES = (
+    accounts,
+    overview,
+    deliveries,
+    contacts,
+    messages,
+    sources,
+    source_care,
+    mapping,
+    audiences,
+    audience_settings,
+    destinations,
+    runs,
+    dead_letters,
+)
 
 
 def create_app(settings: Settings, door: Door | None = None) -> Flask:

@@ -65,12 +65,66 @@ STATES: dict[str, dict[str, Word]] = {
         "paused": Word("bad", "Paused", "The platform refused our credentials."),
         "off": Word("off", "Off", "Deliveries are answered 503, so that the platform sends them again."),
     },
+    "audience": {
+        "ready": Word("ok", "Ready", "Changes are written as they happen."),
+        "off": Word("off", "Off", "Switched off: nothing is written or read."),
+        "paused": Word("bad", "Paused", "Only opt-outs and erasures are written."),
+        "waiting": Word("wait", "Waiting", "Nothing is written yet."),
+    },
+    "run": {
+        "running": Word("wait", "Running"),
+        "waiting": Word("wait", "Waits for you", "Nothing of it happens before somebody approves it."),
+        "paused": Word("wait", "Paused", "Goes on where it stopped once the audience is resumed."),
+        "done": Word("ok", "Done"),
+        "failed": Word("bad", "Broken off"),
+        "cancelled": Word("off", "Cancelled"),
+    },
+    "webhook": {
+        "registered": Word("ok", "Working", "Mailchimp tells at once what people do there."),
+        "unreachable": Word(
+            "off", "Not possible", "Nobody outside can call this Muster; reading brings the news instead."
+        ),
+        "missing": Word("wait", "Not made yet", "It is made as soon as the web server answers."),
+        "broken": Word("bad", "Broken", "Reading brings the news meanwhile, some minutes later."),
+    },
+    "health": {
+        "alive": Word("ok", "Sending", "The platform says that it sends to this address."),
+        "dead": Word("bad", "Not sending", "The platform says that it does not send to this address."),
+        "unknown": Word("off", "Nobody can say", "The platform has no way to ask whether it sends."),
+    },
     "process": {
         "alive": Word("ok", "Running"),
         "silent": Word("bad", "Silent", "No sign of life for 30 seconds. `muster up` restarts what dies."),
     },
 }
 PROOFS = {"claimed": "claimed on a form or sheet", "confirmed": "confirmed by the owner of the address"}
+RUN_KINDS = {
+    "push": "Writing",
+    "pull": "Reading",
+    "first_sync": "First sync, dry run",
+    "reconcile": "Comparison",
+    "guard": "Many would leave",
+    "activity": "Campaign activity",
+}
+DIRECTION_WORDS = {
+    "newest": "the newest wins",
+    "ours": "ours is written",
+    "theirs": "theirs is taken",
+    "never_blank": "the newest, never a blank",
+    "review": "somebody decides",
+}
+OPERATIONS = {
+    "nothing": "nothing to write, it is as it should be",
+    "cannot_sync": "cannot be synced",
+}
+MESSAGE_KINDS = {
+    "comment": "Comment",
+    "mention": "Mention",
+    "direct_message": "Direct message",
+    "review": "Review",
+    "post": "Post",
+    "reaction": "Reaction",
+}
 STAGES = {
     "split": "reading the delivery",
     "enrich": "asking the platform",
@@ -154,6 +208,26 @@ def shown(value: Any) -> Markup:
     return exact(value)
 
 
+def pretty(value: Any) -> str:
+    """A JSON value over several lines."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
+def marked(sentence_text: str) -> Markup:
+    """A sentence of ours with its `commands` set as code."""
+    parts = str(sentence_text or "").split("`")
+    shown_parts = (
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )
+    return Markup("").join(shown_parts)
+
+
+def web_link(url: str) -> str:
+    """The address where it is one of the web; "" for any other, which is never made a link."""
+    return url if url.startswith(("https://", "http://")) else ""
+
+
 def size_text(count: int) -> str:
     """A count of bytes for people."""
     return next((f"{count / unit:.1f} {name}" for unit, name in SIZES if count >= unit), f"{count} bytes")
@@ -197,6 +271,9 @@ def add_words(app: Flask) -> None:
         lag=lag_text,
         initials=initials,
         span=duration_text,
+        marked=marked,
+        pretty=pretty,
+        web_link=web_link,
     )
     app.jinja_env.globals.update(
         state_word=state_word,
@@ -205,4 +282,8 @@ def add_words(app: Flask) -> None:
         sentence=sentence,
         PROOFS=PROOFS,
         STAGES=STAGES,
+        RUN_KINDS=RUN_KINDS,
+        MESSAGE_KINDS=MESSAGE_KINDS,
+        DIRECTION_WORDS=DIRECTION_WORDS,
+        OPERATIONS=OPERATIONS,
     )

@@ -4,14 +4,18 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 
+from app.inbox.watch import list_source_troubles
 from app.sources.configure import find_secret, set_enabled
 from app.sources.settings import URL_KEY, hook_path
 from app.web.access import make_blueprint, may, requires
+from app.web.pages.forms import Refusal
 from app.web.queries.overview import read_source_lines
 from app.web.queries.sources import SourceView, get_source_view
 from app.web.wiring import reading, wiring, writing
+from integrations.kit.registry import get_source, list_integrations
 
 blueprint = make_blueprint("sources")
+CONNECTED_PATH = "/source-connected"  # where platforms that are signed in to send the browser back to
 HIDDEN = "\u2022" * 8
 
 
@@ -26,8 +30,24 @@ def index() -> ResponseReturnValue:
 @requires("viewer")
 def show(slug: str) -> ResponseReturnValue:
     """One source: address, settings without secrets, rejections, mapping."""
+    return source_page(slug)
+
+
+def source_page(slug: str, refusal: Refusal | None = None) -> str:
+    """The page of a source, with the refusal of one of its forms."""
     source = get_source_view(reading(), slug)
-    return render_template("sources/show.html", source=source, hook_url=_hook_url(source))
+    integration = get_source(source.integration) if source.integration in list_integrations() else None
+    troubles = [one for one in list_source_troubles(reading()) if one.slug == slug and one.code != "paused"]
+    return render_template(
+        "sources/show.html",
+        source=source,
+        hook_url=_hook_url(source),
+        refusal=refusal,
+        typed=refusal.typed if refusal else {},
+        integration=integration,
+        troubles=troubles,
+        connected_address=wiring().runtime.settings.public_url + CONNECTED_PATH,
+    )
 
 
 def _hook_url(source: SourceView) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.core.heartbeat import Beat, list_heartbeats
+from app.web.queries.alerts import AlertLine, list_alert_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Overview:
     sources: tuple[SourceLine, ...]
     audiences: tuple[AudienceLine, ...]
     processes: tuple[Beat, ...]
+    alerts: tuple[AlertLine, ...]
 
     @property
     def event_count(self) -> int:
@@ -157,6 +159,7 @@ def read_overview(session: Session) -> Overview:
         sources=read_source_lines(session),
         audiences=audiences,
         processes=tuple(list_heartbeats(session)),
+        alerts=list_alert_lines(session),
     )
 
 

@@ -52,8 +52,12 @@ class SourceView:
     mapping_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    health: Mapping[str, Any]  # state, reason, hint, silence, checked_at: as last looked at
+    backfilled_until: datetime | None
+    has_token: bool  # of a platform that was signed in to
     delivery_count: int  # of the last 7 days
     last_at: datetime | None
+    last_event_at: datetime | None
     rejections: tuple[RejectionLine, ...]
     secrets: tuple[SecretLine, ...]
 
@@ -98,6 +102,10 @@ SOURCE = text("""
         CASE WHEN NOT s.is_enabled THEN 'off' WHEN s.paused_at IS NOT NULL THEN 'paused' ELSE 'on' END AS state,
         s.trust, s.max_body_bytes, v.number AS mapping_number, coalesce(v.note, '') AS mapping_note,
         coalesce(v.author, '') AS mapping_author, v.created_at AS mapping_at, s.created_at, s.updated_at,
+        s.health, s.backfilled_until, EXISTS (SELECT FROM secrets k WHERE k.source_id = s.id AND k.name = 'access_token'
+            AND (k.expires_at IS NULL OR k.expires_at > now())) AS has_token,
+        (SELECT d.received_at FROM deliveries d WHERE d.source_id = s.id AND d.event_count > 0
+            ORDER BY d.received_at DESC LIMIT 1) AS last_event_at,
         (SELECT count(*) FROM deliveries d WHERE d.source_id = s.id AND d.received_at > now() - interval '7 days')
             AS delivery_count,
         (SELECT d.received_at FROM deliveries d WHERE d.source_id = s.id ORDER BY d.received_at DESC LIMIT 1) AS last_at
@@ -140,11 +148,16 @@ def get_source_view(session: Session, slug: str) -> SourceView:
         raise NotFoundError("There is no such source.", "Sources are added by `muster sources add`.")
     rejections = session.execute(REJECTIONS, {"id": row["id"]}).mappings()
     secrets = session.execute(SECRETS, {"id": row["id"]}).mappings()
+    health = {**row["health"], "checked_at": _time(row["health"].get("checked_at"))}
     return SourceView(
-        **row,
+        **{**row, "health": health},
         rejections=tuple(RejectionLine(**r) for r in rejections),
         secrets=tuple(SecretLine(**s) for s in secrets),
     )
+
+
+def _time(stored: Any) -> datetime | None:
+    return datetime.fromisoformat(stored) if stored else None
 
 
 def list_source_names(session: Session) -> tuple[tuple[str, str], ...]:

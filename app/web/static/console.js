@@ -5,11 +5,11 @@ const policy = globalThis.trustedTypes
   ? globalThis.trustedTypes.createPolicy("muster", { createHTML: (text) => text })
   : { createHTML: (text) => text };
 
-function put(place, text) {
+export function put(place, text) {
   place.innerHTML = policy.createHTML(text);
 }
 
-async function fetchFragment(url, options = {}) {
+export async function fetchFragment(url, options = {}) {
   const response = await fetch(url, {
     ...options,
     credentials: "same-origin",
@@ -54,6 +54,7 @@ function keepFresh(place) {
       if (answer.isOk) {
         put(place, answer.text);
         place.dispatchEvent(new CustomEvent("muster:fresh", { bubbles: true }));
+        if (place.querySelector("[data-refresh-end]")) return undefined; // it came to its end
       }
     } catch {
       say(place, "Muster does not answer at the moment. Trying again.");
@@ -63,7 +64,7 @@ function keepFresh(place) {
   setTimeout(tick, wait);
 }
 
-function say(place, text) {
+export function say(place, text) {
   const old = place.querySelector(":scope > .notice");
   const notice = old ?? document.createElement("div");
   notice.className = "notice notice-wait";
