@@ -103,7 +103,7 @@ CHECKS: Mapping[str, Callable[[Any, Schema], None]] = {
     "on_leave": _check_choice("on_leave", ON_LEAVE),
     "on_return": _check_choice("on_return", ON_RETURN),
 }
-PLAIN = ("label", "is_double_opt_in", "keeps_activity", "guard_share")
+PLAIN = ("label", "is_double_opt_in", "keeps_activity", "guard_share", "is_enabled")
 # A change of these makes nobody's desired state another one.
 UNPLANNED = frozenset({"label", "keeps_activity", "guard_share", "on_return", "is_double_opt_in"})
 
@@ -111,7 +111,10 @@ UNPLANNED = frozenset({"label", "keeps_activity", "guard_share", "on_return", "i
 def change_settings(
     session: Session, audience: Audience, values: Mapping[str, Any], actor: str
 ) -> dict[str, Any]:
-    """Set what differs, audited; what was before. InvalidError. Everybody is planned anew where it may matter."""
+    """Set what differs, audited; what was before. InvalidError. Everybody is planned anew where it may matter.
+
+    Of an audience that is off once it is on again.
+    """
     unknown = sorted(set(values) - {*CHECKS, *PLAIN})
     if unknown:
         raise InvalidError(
@@ -130,6 +133,6 @@ def change_settings(
     if changed:
         audit(session, actor, "audience.change", f"audience:{audience.slug}", before, changed)
         session.flush()
-    if set(changed) - UNPLANNED:
+    if set(changed) - UNPLANNED and audience.is_enabled:
         queue_audience(session, audience.id)
     return before

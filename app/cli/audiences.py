@@ -1,6 +1,5 @@
 """`muster audiences`: Mailchimp audiences, added, shown, and their webhooks repaired."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.audiences.configure import (
     AudienceWish,
     connect_audience,
-    ensure_destination,
+    default_destination,
     find_destination,
     get_audience_row,
     list_audiences,
@@ -22,10 +21,11 @@ from app.audiences.models import Destination
 from app.audiences.settings import ON_LEAVE
 from app.audiences.show import describe_audience, summarise_audience
 from app.audiences.steer import admit_audience
+from app.cli.audience_care import CARE, read_rule
 from app.cli.kit import emit, json_option, open_runtime, parse_pairs, print_table
 from app.cli.slugs import complete_audience
 from app.cli.sync_words import opened_connections
-from app.core.errors import BusyError, InvalidError, NotFoundError
+from app.core.errors import BusyError, NotFoundError
 from app.core.runtime import Runtime
 
 ACTOR = "command line"
@@ -35,6 +35,10 @@ DOOR_SECONDS = 10.0  # a web server learns of a new key within a second or two; 
 @click.group()
 def audiences() -> None:
     """Mailchimp audiences that Muster keeps in step."""
+
+
+for care in CARE:
+    audiences.add_command(care)
 
 
 @audiences.command()
@@ -70,7 +74,7 @@ def add(slug: str, list_id: str, *, as_json: bool, **options: Any) -> None:
         options["purpose"],
         dict(parse_pairs(options["merges"], "--merge")) if options["merges"] else None,
         options["tags"],
-        _rule(options["rule"]),
+        read_rule(options["rule"]),
         options["double_opt_in"],
         options["on_leave"],
     )
@@ -91,21 +95,9 @@ def add(slug: str, list_id: str, *, as_json: bool, **options: Any) -> None:
     emit(found, as_json=as_json, text=f"Added {slug}: {found['label']}. {step}")
 
 
-def _rule(text: str) -> Mapping[str, Any]:
-    try:
-        rule = json.loads(text or "{}")
-    except ValueError as error:
-        raise InvalidError(
-            "The entry rule is not JSON.", 'Write it like {"tags_any": ["alumni"]}.'
-        ) from error
-    if not isinstance(rule, dict):
-        raise InvalidError("The entry rule is not a JSON object.", 'Write it like {"tags_any": ["alumni"]}.')
-    return rule
-
-
 def _destination(session: Session, runtime: Runtime, slug: str) -> Destination:
     if not slug:
-        return ensure_destination(session, runtime.box, runtime.settings)
+        return default_destination(session, runtime.box, runtime.settings)
     found = find_destination(session, slug)
     if found is None:
         raise NotFoundError(

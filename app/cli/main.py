@@ -24,7 +24,10 @@ COMMANDS = {
         "app.cli.destinations:destinations",
         "Mailchimp accounts: list, check, connect, rotate-key.",
     ),
-    "audiences": ("app.cli.audiences:audiences", "Mailchimp audiences: add, list, show, repair-webhook."),
+    "audiences": (
+        "app.cli.audiences:audiences",
+        "Mailchimp audiences: add, show, set, count, check their fields.",
+    ),
     "contacts": ("app.cli.contacts:contacts", "People: find, show, export, erase, merge."),
     "map": ("app.cli.map:map_group", "Mappings: lint, test, preview, publish."),
     "lists": ("app.cli.lists:lists", "List sync jobs: run a file, see past runs."),
