@@ -1,6 +1,7 @@
 """What every command shares: the runtime, `--json`, tables."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,10 +9,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import click
+import structlog
 from rich.console import Console
 from rich.table import Table
 
 from app.core.config import load_settings
+from app.core.log import redact
 from app.core.runtime import Runtime
 from app.tables import ROOMS
 
@@ -22,11 +25,29 @@ LIMIT = click.IntRange(1, 1000)
 def open_runtime() -> Runtime:
     """The runtime of this process, from the environment; closed when the command ends."""
     assert ROOMS  # their tables are known before the first row
+    log_to_stderr()
     runtime = Runtime(load_settings())
     context = click.get_current_context(silent=True)
     if context is not None:
         context.call_on_close(lambda: close_runtime(runtime))
     return runtime
+
+
+def log_to_stderr() -> None:
+    """The log's lines go to stderr, so that a command's answer stays alone on stdout. Servers set up their own."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            redact,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        # Asked for at each line: whoever redirects stderr meanwhile is followed.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
 
 
 def close_runtime(runtime: Runtime) -> None:
