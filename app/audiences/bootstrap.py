@@ -3,7 +3,7 @@
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.audiences.configure import AudienceWish, add_audience, ensure_destination
+from app.audiences.configure import AudienceWish, add_audience, ensure_destination, find_connected
 from app.audiences.live import LiveAudience
 from app.audiences.models import Audience, Destination
 from app.audiences.simulated import (
@@ -23,16 +23,19 @@ from integrations.mailchimp.answers import MergeField
 def ensure_simulated_audience(session: Session, settings: Settings, box: SecretBox) -> Audience | None:
     """The destination that the settings name; on the simulator also the audience `newsletter`, which is answered.
 
-    With a real key the simulated audiences rest: nobody is pushed to a simulator that is not running.
+    With a real key, or an account that was connected by signing in, the simulated audiences rest: people belong in one
+    or the other. Nothing of the simulator is made then.
     """
-    destination = ensure_destination(session, box, settings)
     rehearsals = select(Destination.id).where(Destination.slug == DESTINATION_SLUG)
-    if not settings.is_simulated:
-        session.execute(
-            update(Audience).where(Audience.destination_id.in_(rehearsals)).values(is_enabled=False)
-        )
+    is_needed = settings.is_simulated and not find_connected(session)
+    session.execute(
+        update(Audience).where(Audience.destination_id.in_(rehearsals)).values(is_enabled=is_needed)
+    )
+    if not is_needed:
+        if not settings.is_simulated:
+            ensure_destination(session, box, settings)
         return None
-    session.execute(update(Audience).where(Audience.destination_id.in_(rehearsals)).values(is_enabled=True))
+    destination = ensure_destination(session, box, settings)
     known = session.scalar(
         select(Audience).where(Audience.destination_id == destination.id, Audience.list_id == LIST_ID)
     )

@@ -4,15 +4,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import Connections, binding
+from app.audiences.hooks import LOCAL_HOSTS
 from app.audiences.live import LiveAudience, default_merge_fields, read_live_audience
 from app.audiences.models import Audience, Destination
-from app.audiences.outbox import queue_audience
+from app.audiences.outbox import queue_audience, wake_changes
 from app.audiences.settings import CHECKS, check_settings
 from app.audiences.simulated import API_KEY, DESTINATION_SLUG
 from app.core.audit import audit
@@ -24,6 +26,7 @@ from integrations.mailchimp.gateway import base_url_for
 from integrations.mailchimp.problems import MailchimpProblem
 
 REAL_SLUG = "mailchimp"
+KEY_LOGIN = "api_key"
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -54,11 +57,39 @@ def ensure_destination(session: Session, box: SecretBox, settings: Settings) -> 
         destination = Destination(slug=slug, base_url=base_url, sealed_key=box.seal(key, binding(slug)))
         session.add(destination)
         session.flush()
-    elif destination.base_url != base_url or box.open(destination.sealed_key, binding(slug)) != key:
+    elif (destination.login, destination.base_url) != (KEY_LOGIN, base_url) or box.open(
+        destination.sealed_key, binding(slug)
+    ) != key:
         destination.base_url, destination.sealed_key = base_url, box.seal(key, binding(slug))
+        destination.login, destination.account = KEY_LOGIN, {}
         # A new key deserves a new try at once.
-        destination.paused_at, destination.paused_reason, destination.breaker = None, None, {}
+        destination.paused_at, destination.paused_code, destination.paused_reason = None, None, None
+        destination.breaker = {}
+        session.flush()
+        wake_changes(session, destination.id)
     return destination
+
+
+def find_connected(session: Session) -> list[Destination]:
+    """Accounts at Mailchimp that an admin connected, by slug; none that stand on this machine."""
+    rows = session.scalars(
+        select(Destination).where(Destination.slug != DESTINATION_SLUG).order_by(Destination.slug)
+    )
+    return [row for row in rows if urlsplit(row.base_url).hostname not in LOCAL_HOSTS]
+
+
+def default_destination(session: Session, box: SecretBox, settings: Settings) -> Destination:
+    """The account that is meant where nobody names one: the settings', or the only one that is connected.
+
+    InvalidError where several are. The simulator only counts as long as there is no other.
+    """
+    connected = find_connected(session) if settings.is_simulated else []
+    if len(connected) > 1:
+        raise InvalidError(
+            "Several Mailchimp accounts are connected.",
+            f"Say which with --destination: {', '.join(one.slug for one in connected)}.",
+        )
+    return connected[0] if connected else ensure_destination(session, box, settings)
 
 
 def _account(settings: Settings) -> tuple[str, str, str]:

@@ -33,7 +33,7 @@ def judge_settings(settings: Settings) -> list[Finding]:
             Finding(
                 OK,
                 "mailchimp",
-                "No Mailchimp key is set: audiences are those of the local simulator.",
+                "No Mailchimp key is set: audiences are those of the local simulator, or of accounts connected by signing in.",
                 "Set MAILCHIMP_API_KEY when you are ready for the real one.",
             )
         )
