@@ -22,6 +22,7 @@ from app.audiences.tend import (
     mend_guards,
     probe_audiences,
     probe_destinations,
+    refresh_schemas,
 )
 from app.core.beats import Beats
 from app.core.bell import ring_now
@@ -112,6 +113,7 @@ class AudienceRounds:
             Round("first_syncs", 5.0, partial(self._ring_all, "first_sync", list_audiences_to_rehearse)),
             Round("nights", 60.0, partial(self._ring_all, "reconcile", list_audiences_to_reconcile)),
             Round("activity", 30.0, partial(self._ring_all, "activity", list_audiences_wanting_activity)),
+            Round("schemas", 600.0, self._schemas),
             Round("runs", 30.0, self._runs),
         )
 
@@ -141,6 +143,10 @@ class AudienceRounds:
     def _pauses(self, *, is_young: bool) -> bool:
         probe_audiences(self.runtime.sessions, get_connections(), is_young=is_young)
         mend_guards(self.runtime.sessions, is_young=is_young)
+        return True
+
+    def _schemas(self) -> bool:
+        refresh_schemas(self.runtime.sessions, get_connections())
         return True
 
     def _runs(self) -> bool:

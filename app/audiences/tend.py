@@ -4,11 +4,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import Connections
-from app.audiences.gate import is_open, open_gateway
+from app.audiences.gate import is_open, mind_problem, open_gateway
 from app.audiences.guard import look_ahead
 from app.audiences.load import get_audience
 from app.audiences.models import Audience
 from app.audiences.pauses import GONE, GUARD, resume_audience
+from app.audiences.schema import refresh_schema
 from app.audiences.steer import close_mended_guard
 from app.core.db import transaction
 from app.core.errors import BusyError
@@ -43,6 +44,30 @@ WANTS_ACTIVITY = text("""
         AND (r.state = 'running' OR r.state = 'failed') AND r.started_at > now() - interval '10 minutes')
     ORDER BY a.id
 """)
+
+# The daily look at the webhook reads the audience too; this is for those without one.
+UNREAD = text("""
+    SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id
+    WHERE a.is_enabled AND coalesce(a.paused_code, '') <> 'gone'
+      AND d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed'
+      AND coalesce(CAST(a.remote_schema ->> 'read_at' AS timestamptz), a.created_at) < now() - interval '1 day'
+    ORDER BY a.id
+""")
+
+
+def refresh_schemas(sessions: sessionmaker[Session], connections: Connections) -> int:
+    """Read again what audiences look like that were not read for a day; how many were. A refusal leaves the others."""
+    with transaction(sessions) as session:
+        due = list(session.scalars(UNREAD))
+    read_count = 0
+    for audience_id in due:
+        try:
+            refresh_schema(sessions, connections, audience_id)
+        except MailchimpProblem as problem:
+            mind_problem(sessions, audience_id, problem)
+            continue
+        read_count += 1
+    return read_count
 
 
 def probe_destinations(sessions: sessionmaker[Session], connections: Connections) -> None:
