@@ -11,6 +11,7 @@ from app.audiences.gate import open_gateway
 from app.audiences.guard import leave_limit
 from app.audiences.models import Audience
 from app.audiences.outbox import touch_changes
+from app.audiences.outward import OutwardField
 from app.audiences.runs import Progress, RunWatch, watched
 from app.audiences.survey import Survey, survey_audience
 from app.audiences.views import AudienceView
@@ -114,19 +115,20 @@ def _report(
         "refused": found["refused"],
         "gone": len(gone),
         "strangers": seen.stranger_count,
-        "fields": _with_direction(found["fields"], audience.merge_fields),
+        "fields": _with_direction(found["fields"], audience.outward.fields),
         "cannot_sync": merge_reasons(cannot, found["refusals"]),
         "samples": {**_named(found["samples"]), "gone": _gone_sample(gone)},
     }
 
 
-def _with_direction(fields: Mapping[str, int], mapping: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Merge field -> how many differ, and whose value goes where."""
-    return {tag: {"count": count, "direction": _direction(mapping.get(tag))} for tag, count in fields.items()}
-
-
-def _direction(mapped: Any) -> str:
-    return str(mapped.get("direction", "ours")) if isinstance(mapped, Mapping) else "ours"
+def _with_direction(
+    fields: Mapping[str, int], mapping: Mapping[str, OutwardField]
+) -> dict[str, dict[str, Any]]:
+    """Merge field -> how many differ, and whose value goes where. What is not mapped is our own contact id."""
+    return {
+        tag: {"count": count, "direction": mapping[tag].direction if tag in mapping else "ours"}
+        for tag, count in fields.items()
+    }
 
 
 def _named(samples: Mapping[str, Any]) -> dict[str, Any]:
