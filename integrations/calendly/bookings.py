@@ -1,4 +1,4 @@
-"""A Calendly delivery put into the form that the mapping reads. https://developer.calendly.com/api-docs (seen 2026-11-22)."""
+"""A Calendly delivery put into the form that the mapping reads. https://developer.calendly.com/api-docs (from public documentation as collected 2026-11)."""
 
 from collections.abc import Mapping
 from typing import Any

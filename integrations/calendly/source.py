@@ -1,4 +1,4 @@
-"""Calendly: signed bookings. https://developer.calendly.com/api-docs/4c305798a61d3-webhook-signatures (seen 2026-11-22)."""
+"""Calendly: signed bookings. https://developer.calendly.com/api-docs/4c305798a61d3-webhook-signatures (from public documentation as collected 2026-11)."""
 
 from typing import ClassVar
 

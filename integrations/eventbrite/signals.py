@@ -1,6 +1,6 @@
 """An Eventbrite delivery: which object changed. The address in it is a stranger's word and is checked before anything is asked.
 
-https://www.eventbrite.com/platform/docs/webhooks (seen 2026-11-22).
+https://www.eventbrite.com/platform/docs/webhooks (from public documentation as collected 2026-11).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Eventbrite: orders and attendees, fetched. https://www.eventbrite.com/platform/api (seen 2026-11-22)."""
+"""Eventbrite: orders and attendees, fetched. https://www.eventbrite.com/platform/api (from public documentation as collected 2026-11)."""
 
 from datetime import datetime
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Google Ads lead forms. https://developers.google.com/google-ads/webhook/docs/implementation (seen 2026-11-22)."""
+"""Google Ads lead forms. https://developers.google.com/google-ads/webhook/docs/implementation (from public documentation as collected 2026-11)."""
 
 from typing import Any, ClassVar
 

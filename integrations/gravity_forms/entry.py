@@ -2,7 +2,7 @@
 
 The raw entry ("All Fields") has numbers for names: "2", and "1.3" for the third input of field 1; no labels. What can be
 told from the numbers alone is found here: names, addresses and consent fields have fixed inputs
-(https://docs.gravityforms.com/entry-object/ and the pages of the field types, seen 2026-11-22).
+(https://docs.gravityforms.com/entry-object/ and the pages of the field types, from public documentation as collected 2026-11).
 """
 
 import re

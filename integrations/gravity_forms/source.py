@@ -1,4 +1,4 @@
-"""Gravity Forms, Webhooks add-on 1.7.0. https://docs.gravityforms.com/category/add-ons-gravity-forms/webhooks-add-on/ (seen 2026-11-22)."""
+"""Gravity Forms, Webhooks add-on 1.7.0. https://docs.gravityforms.com/category/add-ons-gravity-forms/webhooks-add-on/ (from public documentation as collected 2026-11)."""
 
 from typing import Any, ClassVar
 

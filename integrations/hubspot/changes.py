@@ -1,6 +1,6 @@
 """A HubSpot delivery taken apart: an array of events, or one contact from a workflow.
 
-https://developers.hubspot.com/docs/api/webhooks (seen 2026-11-22).
+https://developers.hubspot.com/docs/api/webhooks (from public documentation as collected 2026-11).
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,6 +1,6 @@
 """What HubSpot's API is asked: a contact, the contacts changed since, whose account the token is.
 
-https://developers.hubspot.com/docs/api/crm/contacts and .../crm/search (seen 2026-11-22).
+https://developers.hubspot.com/docs/api/crm/contacts and .../crm/search (from public documentation as collected 2026-11).
 """
 
 import re

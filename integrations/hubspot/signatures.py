@@ -1,4 +1,4 @@
-"""HubSpot's three signatures. https://developers.hubspot.com/docs/api/webhooks/validating-requests (seen 2026-11-22).
+"""HubSpot's three signatures. https://developers.hubspot.com/docs/api/webhooks/validating-requests (from public documentation as collected 2026-11).
 
 v1: SHA-256 of secret and body, a plain hash; v2: of secret, method, address and body; v3: HMAC-SHA256 of method, address,
 body and time in milliseconds. HubSpot sends v3 beside the older ones; where it is there, it decides.

@@ -1,4 +1,4 @@
-"""Jotform: form submissions. https://www.jotform.com/help/245-how-to-setup-a-webhook-with-jotform/ (seen 2026-11-22)."""
+"""Jotform: form submissions. https://www.jotform.com/help/245-how-to-setup-a-webhook-with-jotform/ (from public documentation as collected 2026-11)."""
 
 import re
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Tally: signed form submissions. https://tally.so/help/webhooks (seen 2026-11-22)."""
+"""Tally: signed form submissions. https://tally.so/help/webhooks (from public documentation as collected 2026-11)."""
 
 from typing import ClassVar
 

@@ -1,6 +1,6 @@
 """A Typeform response put into the form that the mapping reads: titles become names, legal questions become consents.
 
-https://www.typeform.com/developers/webhooks/example-payload/ and .../developers/responses/ (seen 2026-11-22).
+https://www.typeform.com/developers/webhooks/example-payload/ and .../developers/responses/ (from public documentation as collected 2026-11).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Typeform: signed form responses. https://www.typeform.com/developers/webhooks/ (seen 2026-11-22)."""
+"""Typeform: signed form responses. https://www.typeform.com/developers/webhooks/ (from public documentation as collected 2026-11)."""
 
 from datetime import datetime
 from typing import ClassVar

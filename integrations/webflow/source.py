@@ -1,4 +1,4 @@
-"""Webflow: form submissions. https://developers.webflow.com/data/docs/working-with-webhooks (seen 2026-11-22)."""
+"""Webflow: form submissions. https://developers.webflow.com/data/docs/working-with-webhooks (from public documentation as collected 2026-11)."""
 
 from typing import Any, ClassVar
 
