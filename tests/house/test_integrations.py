@@ -53,6 +53,19 @@ def test_the_list_of_integrations_names_each_once():
     assert len(NAMES) == 22
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_list_says_how_each_is_looked_after(name):
+    source = get_source(name)
+    looked_after = {
+        "health": type(source).health is not BaseSource.health,
+        "back-fill": source.can_backfill,
+        "OAuth": source.oauth is not None,
+    }
+    (row,) = re.findall(rf"^\| \[{name}\]\(.*\|([^|]*)\|$", (FOLDERS / "README.md").read_text(), re.MULTILINE)
+
+    assert row.strip() == ", ".join(word for word, is_so in looked_after.items() if is_so)
+
+
 def test_the_architecture_names_every_integration():
     page = (ROOT / "docs/architecture.md").read_text()
 
