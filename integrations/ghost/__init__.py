@@ -1,0 +1,1 @@
+"""Ghost: members who join, change, unsubscribe or leave."""
