@@ -114,7 +114,14 @@ DIRECTION_WORDS = {
     "review": "somebody decides",
 }
 OPERATIONS = {
-    "nothing": "nothing to write, it is as it should be",
+    "nothing": "nothing to write",
+    "upsert": "would be written",
+    "ask": "Mailchimp would ask by mail",
+    "set_status": "would be set",
+    "archive": "would be archived",
+    "erase": "would be erased",
+    "change_email": "would get the new address",
+    "tags": "would get other tags",
     "cannot_sync": "cannot be synced",
 }
 MESSAGE_KINDS = {

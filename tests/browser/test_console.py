@@ -137,7 +137,8 @@ def test_two_admins_do_not_overwrite_each_other(page: Page, console: Console, br
 PATHS = [
     "/", "/deliveries", "/deliveries/{fine}", "/deliveries/{bad}", "/deliveries/{unread}", "/contacts",
     "/contacts/{contact}", "/sources", "/sources/office-form", "/sources/office-form/mapping",
-    "/sources/office-form/mapping/versions/1", "/dead-letters", "/account", "/no/such/page",
+    "/sources/office-form/mapping/versions/1", "/sources/office-form/try", "/messages", "/audiences", "/audiences/newsletter",
+    "/audiences/newsletter/settings", "/destinations", "/runs", "/runs/{run}", "/dead-letters", "/account", "/no/such/page",
 ]  # fmt: skip
 
 
@@ -201,7 +202,9 @@ def test_names_from_outside_are_text_and_nothing_else(page: Page, console: Conso
 
 
 def test_a_phone_reaches_every_room(phone: Page, console: Console):
-    for room in ("Deliveries", "Contacts", "Sources", "Dead letters", "Overview"):
+    for room in (
+        "Deliveries", "Contacts", "Messages", "Sources", "Audiences", "Destinations", "Runs", "Dead letters", "Overview",
+    ):  # fmt: skip
         phone.get_by_role("navigation", name="Rooms").get_by_text(room, exact=True).click()
         expect(phone.get_by_role("heading", level=1)).to_have_text(re.compile(room))
 

@@ -12,10 +12,17 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.test import TestResponse
 
+from app.audiences.bootstrap import ensure_simulated_audience
+from app.audiences.connect import Connections, Deadlines
 from app.core.config import Settings
+from app.core.db import transaction
+from app.core.secretbox import SecretBox
 from app.factory import create_app
 from app.web.accounts import accept_link, invite_link
 from app.web.wiring import wiring
+from integrations.mailchimp.simulator.config import SimulatorConfig
+from integrations.mailchimp.simulator.server import RunningSimulator
+from tests.audiences.conftest import Office, Simulator
 
 PASSWORD = "a long walk in the hills"
 TOKEN_FIELD = 'name="csrf_token" value="'
@@ -93,6 +100,45 @@ def sign_in(app: Flask) -> Callable[[str], Person]:
         return person
 
     return make
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A Mailchimp of its own."""
+    with RunningSimulator(SimulatorConfig(port=0)) as running:
+        yield Simulator(running)
+
+
+@pytest.fixture
+def house(
+    sessions: sessionmaker[Session],
+    settings: Settings,
+    box: SecretBox,
+    redis_url: str,
+    simulator: Simulator,
+) -> Iterator[Office]:
+    """The audience `newsletter` on the simulator, approved."""
+    with transaction(sessions) as session:
+        audience = ensure_simulated_audience(session, replace(settings, sim_port=simulator.running.port), box)
+        assert audience is not None
+        audience_id = audience.id
+    connections = Connections(box, redis_url, deadlines=Deadlines(5, 10))
+    yield Office(sessions, connections, audience_id)
+    connections.close()
+
+
+@pytest.fixture
+def audited(engine: Engine) -> Callable[[], list[tuple[str, str, str]]]:
+    """(actor, action, subject) of what people changed, the oldest first; the rows' own mapping apart."""
+
+    def read() -> list[tuple[str, str, str]]:
+        rows = run_sql(
+            engine,
+            "SELECT actor, action, subject FROM audit_entries WHERE action <> 'mapping.publish' ORDER BY id",
+        )
+        return [tuple(row) for row in rows if row[0].endswith("@office.example")]
+
+    return read
 
 
 @pytest.fixture

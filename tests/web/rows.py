@@ -7,8 +7,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.audiences.models import Audience, Destination, Member
-from app.contacts.models import Consent, ConsentEvidence, Contact, Identity, StoredPatch, TimelineEntry
+from app.audiences.models import Audience, Destination, FieldReview, Member, SyncRun
+from app.contacts.models import (
+    Consent,
+    ConsentEvidence,
+    Contact,
+    Identity,
+    Message,
+    StoredPatch,
+    TimelineEntry,
+)
 from app.core.models import Heartbeat
 from app.inbox.models import Attempt, Delivery, Event
 from app.sources.mappings import publish_mapping
@@ -193,6 +201,36 @@ def add_member(
     )
 
 
+def add_run(session: Session, audience: Audience, kind: str = "push", **values: Any) -> SyncRun:
+    now = datetime.now(UTC)
+    run = SyncRun(audience_id=audience.id, kind=kind, **{"state": "done", "beat_at": now, **values})
+    session.add(run)
+    session.flush()
+    return run
+
+
+def first_sync_findings(contact_id: int) -> dict[str, Any]:
+    """What a dry run keeps of one who would join."""
+    counts = {
+        "added": 12, "changed": 3, "removed": 0, "opted_out": 0, "unchanged": 5, "refused": 1, "strangers": 4,
+    }  # fmt: skip
+    refusal = {
+        "code": "no_address", "reason": "There is no e-mail address.", "hint": "Ask for one.", "count": 1,
+        "contact_ids": [contact_id],
+    }  # fmt: skip
+    samples = {"added": [{"contact_id": contact_id, "change": "joins as subscribed"}]}
+    return {**counts, "fields": {"FNAME": 3}, "samples": samples, "refusals": [refusal]}
+
+
+def add_message(session: Session, source: Source, message_id: str, **values: Any) -> Message:
+    now = datetime.now(UTC)
+    said = {"kind": "comment", "text": "Lovely day!", "said_at": now, "worded_at": now, **values}
+    message = Message(source_id=source.id, message_id=message_id, **said)
+    session.add(message)
+    session.flush()
+    return message
+
+
 def add_office(session: Session) -> dict[str, int]:
     """Everything at once; the ids that tests ask for."""
     source = add_source(session)
@@ -259,6 +297,12 @@ def add_office(session: Session) -> dict[str, int]:
     )
     audience = add_audience(session)
     add_member(session, audience, contact)
+    run = add_run(session, audience, "first_sync", state="waiting", findings=first_sync_findings(contact.id))
+    review = FieldReview(
+        audience_id=audience.id, contact_id=contact.id, tag="FNAME", ours="Ana", theirs="Anna"
+    )
+    session.add(review)
+    add_message(session, source, "said-1", contact_id=contact.id)
     session.add(Heartbeat(name="worker@host:1", kind="worker", host="host", pid=1, beat_at=datetime.now(UTC)))
     session.add(
         Heartbeat(
@@ -279,4 +323,6 @@ def add_office(session: Session) -> dict[str, int]:
         "contact": contact.id,
         "event": event.id,
         "source": source.id,
+        "run": run.id,
+        "review": review.id,
     }

@@ -9,7 +9,7 @@ from tests.web.conftest import Person
 from tests.web.rows import add_office
 
 ARGUMENTS = {
-    "delivery_id": "fine", "event_id": "event", "contact_id": "contact", "letter_id": "dead_event",
+    "delivery_id": "fine", "event_id": "event", "contact_id": "contact", "letter_id": "dead_event", "run_id": "run", "review_id": "review",
 }  # fmt: skip
 FIXED = {
     "kind": "event",
@@ -20,6 +20,10 @@ FIXED = {
     "token": "nothing",
     "filename": "console.css",
     "rest": "office-form",
+    "audience": "newsletter",
+    "account": "mailchimp",
+    "side": "ours",
+    "code": "no_address",
 }
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 HOOKS = "hooks"

@@ -129,6 +129,12 @@ def read_object(text: str, what: str, hint: str) -> dict[str, Any]:
     return found
 
 
+def shown_rule(rule: Mapping[str, Any]) -> str:
+    """A rule as JSON, a part on each line."""
+    parts = [f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in rule.items()]
+    return "{\n" + ",\n".join(parts) + "\n}" if parts else "{}"
+
+
 def read_rule(text: str) -> dict[str, Any]:
     """An entry rule as typed."""
     return read_object(text, "The entry rule", EXAMPLE_RULE)

@@ -1,6 +1,5 @@
 """An audience's settings: entry rule with a live count, merge fields with preflight, what Muster manages, policies."""
 
-import json
 from functools import partial
 from typing import Any
 
@@ -50,7 +49,7 @@ def _page(slug: str, refusal: Refusal | None = None, counted: "_Counted | None" 
         audience=_plain(row),
         refusal=refusal,
         typed=typed,
-        rule_text=typed.get("rule") or json.dumps(row.entry_rule, indent=2, ensure_ascii=False),
+        rule_text=typed.get("rule") or form.shown_rule(row.entry_rule),
         sentence=rule_sentence(row.entry_rule),
         counted=counted or _count(row, row.entry_rule),
         rows=form.field_rows(row.merge_fields, schema, row.contact_id_field),
@@ -91,7 +90,8 @@ class _Counted:
 
 
 def _count(row: Audience, rule: Any) -> _Counted:
-    return _Counted(rule_sentence(rule), count_entitled(reading(), view_audience(row), rule))
+    count = count_entitled(reading(), view_audience(row), rule)  # checks the rule
+    return _Counted(rule_sentence(rule), count)
 
 
 def _count_typed(row: Audience, text: str) -> _Counted:
@@ -181,6 +181,7 @@ def create_field(audience: str) -> ResponseReturnValue:
             sessions = wiring().runtime.sessions
             create_merge_field(sessions, connections, audience_id, tag, **chosen, actor=current_user.email)
         if source:
+            reading().expire_all()  # the schema was read anew
             _save(audience, {"merge_fields": {**mapped, tag: source}}, "")
         return f"{tag} is made at Mailchimp{f' and takes {source}' if source else ''}."
 

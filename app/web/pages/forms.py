@@ -12,7 +12,7 @@ from app.audiences.connect import Connections
 from app.core.bell import ring_now
 from app.core.errors import ConflictError, InvalidError, MusterError, NotFoundError
 from app.core.log import get_log
-from app.web.wiring import wiring
+from app.web.wiring import reading, wiring
 from integrations.mailchimp.problems import MailchimpProblem
 
 log = get_log(__name__)
@@ -50,6 +50,7 @@ def do(
         raise
     except (MusterError, MailchimpProblem) as error:
         refused = refuse(place, error, typed or {})
+        reading().expire_all()  # `work` may have written by sessions of its own
         return show(refused), refused.status
     flash(said)
     return redirect(back)

@@ -6,27 +6,28 @@ from typing import Any
 from mappings.language.fields import default_fields
 
 EVERYBODY = "Everybody with consent and an e-mail address."
+NOBODY = "of whom nobody is asked for"
 LISTS: Mapping[str, tuple[str, str]] = {  # part -> what it asks, and how several are joined
-    "tags_any": ("have the tag {}", "or"),
-    "tags_all": ("have the tags {}", "and"),
-    "tags_none": ("do not have the tag {}", "or"),
-    "sources_any": ("came through {}", "or"),
-    "sources_none": ("did not come through {}", "or"),
-    "consents": ("consented to {} too", "and"),
+    "tags_any": ("who have the tag {}", "or"),
+    "tags_all": ("who have the tags {}", "and"),
+    "tags_none": ("who do not have the tag {}", "or"),
+    "sources_any": ("who came through {}", "or"),
+    "sources_none": ("who did not come through {}", "or"),
+    "consents": ("who consented to {} too", "and"),
 }
 
 
 def rule_sentence(rule: Mapping[str, Any]) -> str:
     """`People with consent who have the tag alumni, and whose country is DE or AT.`"""
     parts = [*_of_lists(rule), *_of_fields(rule.get("fields") or {})]
-    return f"People with consent who {', and '.join(parts)}." if parts else EVERYBODY
+    return f"People with consent {', and '.join(parts)}." if parts else EVERYBODY
 
 
 def _of_lists(rule: Mapping[str, Any]) -> Iterator[str]:
     for part, (words, joint) in LISTS.items():
         if part in rule:
             values = rule[part] if isinstance(rule[part], (list, tuple)) else [rule[part]]
-            yield words.format(_several(values, joint)) if values else "nobody"
+            yield words.format(_several(values, joint)) if values else NOBODY
 
 
 def _of_fields(wanted: Mapping[str, Any]) -> Iterator[str]:
@@ -35,7 +36,7 @@ def _of_fields(wanted: Mapping[str, Any]) -> Iterator[str]:
         label = entry.label.lower() if entry else name
         kind, argument = ("is", test) if not isinstance(test, Mapping) else next(iter(test.items()))
         if kind == "is_set":
-            yield f"have a value for {label}" if argument else f"have no value for {label}"
+            yield f"who have a value for {label}" if argument else f"who have no value for {label}"
         else:
             verb = "is not" if kind == "not" else "is"
             values = argument if isinstance(argument, (list, tuple)) else [argument]

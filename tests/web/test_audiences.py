@@ -1,0 +1,284 @@
+"""Audiences in the console: what each shows, and what its buttons do."""
+
+import pytest
+from sqlalchemy import Engine
+
+from app.audiences.models import Audience
+from app.web.pages import audiences
+from tests.web.conftest import Person, run_sql
+from tests.web.rows import add_contact, add_member, add_office, add_run, first_sync_findings
+
+PAGE = "/audiences/newsletter"
+
+
+@pytest.fixture
+def office(session) -> dict[str, int]:
+    ids = add_office(session)
+    session.commit()
+    return ids
+
+
+def change(engine: Engine, assignments: str) -> None:
+    run_sql(engine, f"UPDATE audiences SET {assignments} WHERE slug = 'newsletter'")
+
+
+def audience_row(engine: Engine, columns: str) -> tuple:
+    return tuple(run_sql(engine, f"SELECT {columns} FROM audiences WHERE slug = 'newsletter'")[0])
+
+
+def test_without_an_audience_the_page_says_how_to_add_one(viewer: Person):
+    page = viewer.get("/audiences")
+
+    assert (200, True) == (page.status_code, "muster audiences add" in page.text)
+
+
+def test_the_list_shows_state_members_webhook_and_the_last_run(viewer: Person, office):
+    page = viewer.get("/audiences").text
+
+    for expected in (
+        "Newsletter", "For approval of its first sync", "Not made yet", "First sync, dry run", "The first sync waits",
+    ):  # fmt: skip
+        assert expected in page
+
+
+@pytest.mark.parametrize(("assignments", "expected"), [
+    ("is_enabled = false", "Off"),
+    ("approved_at = now()", "Ready"),
+    ("paused_at = now(), paused_code = 'gone', paused_reason = 'It is not there any more.'", "It is not there any more."),
+])  # fmt: skip
+def test_each_state_is_told_in_words(viewer: Person, engine, office, assignments: str, expected: str):
+    change(engine, assignments)
+
+    assert expected in viewer.get("/audiences").text
+    assert expected in viewer.get(PAGE).text
+
+
+def test_an_outage_of_mailchimp_is_told_with_the_next_step(viewer: Person, engine, office):
+    change(engine, "approved_at = now()")
+    run_sql(engine, """UPDATE destinations SET breaker = '{"state": "open"}'""")
+
+    page = viewer.get(PAGE).text
+
+    assert "Mailchimp does not answer properly" in page
+    assert "goes on by itself" in page
+
+
+def test_a_first_sync_is_shown_with_samples_and_reasons(editor: Person, office):
+    page = editor.get(PAGE).text
+
+    for expected in (
+        "12",
+        "Would join",
+        "joins as subscribed",
+        "There is no e-mail address.",
+        "Ask for one.",
+        "Strangers",
+    ):
+        assert expected in page
+    assert f'href="/contacts/{office["contact"]}"' in page
+    assert f'action="/runs/{office["run"]}/approve?from=audience"' in page
+
+
+def test_an_approved_first_sync_lets_the_audience_go(editor: Person, engine, office, audited):
+    answer = editor.post(f"/runs/{office['run']}/approve?from=audience")
+
+    assert (302, PAGE) == (answer.status_code, answer.location)
+    assert audience_row(engine, "approved_at IS NOT NULL") == (True,)
+    assert run_sql(engine, "SELECT state FROM sync_runs")[0][0] == "done"
+    assert ("editor@office.example", "sync.approve", f"run:{office['run']}") in audited()
+
+
+def test_a_rejected_first_sync_stays_undone(editor: Person, engine, office, audited):
+    answer = editor.post(f"/runs/{office['run']}/reject?from=audience", follow_redirects=True)
+
+    assert "Rejected" in answer.text
+    assert audience_row(engine, "approved_at IS NULL") == (True,)
+    assert ("editor@office.example", "sync.reject", f"run:{office['run']}") in audited()
+
+
+def test_approving_twice_is_refused_in_words(editor: Person, office):
+    editor.post(f"/runs/{office['run']}/approve")
+
+    answer = editor.post(f"/runs/{office['run']}/approve")
+
+    assert (409, True) == (answer.status_code, "it waits for nobody" in answer.text)
+
+
+def test_a_first_sync_that_was_broken_off_is_approved_only_on_purpose(
+    editor: Person, session, engine, office
+):
+    audience = session.query(Audience).one()
+    findings = first_sync_findings(office["contact"])
+    run = add_run(
+        session,
+        audience,
+        "first_sync",
+        state="failed",
+        findings=findings,
+        error={"reason": "Nobody here belongs."},
+    )
+    run_sql(engine, "UPDATE sync_runs SET state = 'cancelled'")
+    session.commit()
+
+    page = editor.get(PAGE).text
+    plain = editor.post(f"/runs/{run.id}/approve")
+    anyway = editor.post(f"/runs/{run.id}/approve", data={"anyway": "1"})
+
+    assert "Nobody here belongs." in page
+    assert "Approve anyway" in page
+    assert (409, 302) == (plain.status_code, anyway.status_code)
+
+
+def test_pausing_and_resuming_is_audited(editor: Person, engine, office, audited):
+    change(engine, "approved_at = now()")
+
+    paused = editor.post(
+        f"{PAGE}/pause", data={"reason": "The newsletter is being rewritten."}, follow_redirects=True
+    )
+    resumed = editor.post(f"{PAGE}/resume", follow_redirects=True)
+    again = editor.post(f"{PAGE}/resume", follow_redirects=True)
+
+    assert "The newsletter is being rewritten." in paused.text
+    assert "It goes on where it stopped." in resumed.text
+    assert "It was not paused." in again.text
+    assert ["audience.pause", "audience.resume"] == [action for _, action, _ in audited()]
+
+
+def test_cancelling_where_nothing_runs_is_told_at_the_form(editor: Person, office):
+    answer = editor.post(f"{PAGE}/cancel")
+
+    assert (409, True) == (answer.status_code, "Nothing runs for this audience." in answer.text)
+
+
+@pytest.mark.parametrize(("path", "said"), [
+    ("dry-run", "The dry run begins"), ("reconcile", "The comparison begins"),
+])  # fmt: skip
+def test_a_worker_is_asked_for_a_dry_run_or_a_comparison(
+    editor: Person, engine, office, monkeypatch, *, path: str, said: str
+):
+    change(engine, "approved_at = now()")
+    rung = []
+    monkeypatch.setattr("app.web.pages.audiences.ask_worker", lambda *bell: rung.append(bell[0]))
+
+    answer = editor.post(f"{PAGE}/{path}", follow_redirects=True)
+
+    assert said in answer.text
+    assert [{"dry-run": "first_sync"}.get(path, path)] == rung
+
+
+def test_nothing_is_compared_before_the_first_sync_is_approved(editor: Person, office):
+    answer = editor.post(f"{PAGE}/reconcile")
+
+    assert (422, True) == (answer.status_code, "It waits for approval" in answer.text)
+
+
+def test_people_who_cannot_be_synced_stand_under_their_reason(viewer: Person, session, office):
+    audience = session.query(Audience).one()
+    error = {"code": "fake", "reason": "Mailchimp says that this looks fake.", "hint": "Correct the address."}
+    for number in range(7):
+        contact = add_contact(session, email=f"p{number}@mail.example", first_name=f"Person {number}")
+        add_member(session, audience, contact, sync_state="failed", error=error)
+    session.commit()
+
+    page = viewer.get(PAGE).text
+    whole = viewer.get(f"{PAGE}/cannot/fake").text
+
+    assert "Mailchimp says that this looks fake." in page
+    assert "x7" in page
+    assert "Correct the address." in page
+    assert f'href="{PAGE}/cannot/fake"' in page
+    assert [f"Person {number}" in page for number in range(7)] == [True] * 5 + [False] * 2
+    assert all(f"Person {number}" in whole for number in range(7))
+
+
+def test_a_reason_that_is_gone_has_an_empty_page(viewer: Person, office):
+    assert "Nobody any more" in viewer.get(f"{PAGE}/cannot/nothing").text
+
+
+def test_the_last_comparison_shows_what_differed(viewer: Person, session, engine, office):
+    audience = session.query(Audience).one()
+    change(engine, "approved_at = now()")
+    findings = {
+        "statuses": {"subscribed": {"there": 20, "here": 18}},
+        "missing": 2, "differing": 1, "leaving": 0, "in_step": 17, "gone": 0, "queued": 3, "strangers": 1, "refused": 0,
+        "fields": {"LNAME": {"count": 1, "direction": "ours"}},
+        "cannot_sync": [], "samples": {"missing": [{"contact_id": office["contact"], "change": "joins as subscribed"}]},
+    }  # fmt: skip
+    add_run(session, audience, "reconcile", findings=findings)
+    session.commit()
+
+    page = viewer.get(PAGE).text
+
+    for expected in ("Missing there", "Being mended", "LNAME", "ours is written", "At Mailchimp"):
+        assert expected in page
+
+
+@pytest.mark.parametrize(("side", "said"), [("ours", "Ours stands"), ("theirs", "taken over")])
+def test_a_field_review_is_decided(editor: Person, engine, office, audited, *, side: str, said: str):
+    change(engine, """merge_fields = '{"FNAME": "first_name"}'""")
+    page = editor.get(PAGE).text
+
+    answer = editor.post(f"{PAGE}/reviews/{office['review']}/{side}", follow_redirects=True)
+
+    assert "Anna" in page
+    assert said in answer.text
+    assert [(side, "editor@office.example")] == [
+        tuple(row) for row in run_sql(engine, "SELECT verdict, actor FROM field_reviews")
+    ]
+    assert "audience.review" in [action for _, action, _ in audited()]
+
+
+def test_a_review_that_cannot_be_carried_out_is_told_at_its_form(editor: Person, engine, office):
+    answer = editor.post(f"{PAGE}/reviews/{office['review']}/theirs")  # FNAME is not mapped
+
+    assert (422, True) == (answer.status_code, "no longer mapped" in answer.text)
+    assert [""] == [row[0] for row in run_sql(engine, "SELECT verdict FROM field_reviews")]
+
+
+def test_a_webhook_that_cannot_be_made_is_told_with_the_next_step(
+    editor: Person, house, monkeypatch, audited
+):
+    monkeypatch.setattr(audiences, "DOOR_SECONDS", 0.0)  # nobody serves the address here
+
+    answer = editor.post(f"{PAGE}/webhook/repair")
+    page = editor.get(PAGE).text
+
+    assert (422, True) == (answer.status_code, "It could not be repaired" in answer.text)
+    assert "Broken" in page
+    assert ("editor@office.example", "audience.webhook_repair", "audience:newsletter") in audited()
+
+
+def test_a_webhook_that_nobody_could_call_is_no_trouble(editor: Person, house, audited):
+    house.execute("UPDATE destinations SET slug = 'elsewhere'")
+    house.execute("UPDATE destinations SET sealed_key = :sealed", sealed=b"never opened")
+
+    answer = editor.post(f"{PAGE}/webhook/rotate", follow_redirects=True)
+
+    assert "reading brings the news instead" in answer.text
+    assert "Not possible" in answer.text
+    assert ("editor@office.example", "audience.webhook_rotate", "audience:newsletter") in audited()
+
+
+def test_a_missing_audience_is_a_page_that_says_so(viewer: Person):
+    assert 404 == viewer.get("/audiences/nobody").status_code
+
+
+def test_viewers_see_no_buttons(viewer: Person, office):
+    page = viewer.get(PAGE).text
+
+    assert "/pause" not in page
+    assert "/approve" not in page
+    assert "An editor approves or rejects this." in page
+
+
+def test_the_overview_leads_with_what_wants_somebody(viewer: Person, engine, office):
+    run_sql(
+        engine,
+        """UPDATE sources SET health = '{"state": "dead", "reason": "The subscription is gone", "hint": "Make it again."}'""",
+    )
+    page = viewer.get("/").text
+
+    assert page.index("The first sync waits for approval") < page.index("Deliveries today")
+    assert "The subscription is gone" in page
+    assert "Make it again." in page
+    assert 'href="/audiences/newsletter#approval"' in page
