@@ -50,7 +50,7 @@ def test_the_list_of_integrations_names_each_once():
     named = re.findall(r"^\| \[(\w+)\]\(\1/README\.md\)", table, re.MULTILINE)
 
     assert NAMES == sorted(named)
-    assert len(NAMES) == 22
+    assert len(NAMES) >= 22
 
 
 @pytest.mark.parametrize("name", NAMES)
