@@ -20,7 +20,6 @@ from typing import ClassVar
 
 from integrations.kit.base import BaseSource
 from integrations.kit.contract import (
-    DeliveryKey,
     Event,
     Ignored,
     RawRequest,
@@ -29,9 +28,8 @@ from integrations.kit.contract import (
     Split,
     Unreadable,
 )
-from integrations.kit.keys import digest_of_bytes
 from integrations.kit.signing import Check, HmacScheme, Prefixed
-from integrations.kit.strict_json import load_json
+from integrations.kit.strict_json import load_object
 from integrations.kit.times import find_time
 
 # The types of events that mean a person; whatever else comes in is ignored by its name.
@@ -57,14 +55,10 @@ class $class_name(BaseSource):
         ),
     )
 
-    def delivery_key(self, request: RawRequest, config: SourceConfig) -> DeliveryKey:  # noqa: ARG002
-        """The same bytes are the same delivery."""
-        return DeliveryKey(digest_of_bytes(request.body))
-
     def split(self, request: RawRequest, config: SourceConfig) -> Split:  # noqa: ARG002
         """One event a delivery; its own id is the key."""
-        body = load_json(request.body)
-        if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+        body = load_object(request.body, "Send it as the platform's page shows it.")
+        if not isinstance(body.get("id"), str):
             raise Unreadable("the body is no event with an id", "Send it as the platform's page shows it.")
         kind = str(body.get("type") or "")
         if kind not in PEOPLE:
@@ -111,7 +105,7 @@ What comes in, in a sentence.
 
 - Permissions, limits, how long the platform tries again, what it leaves out.
 
-Checked: $today. Sources: the platform's pages.
+Checked: $today, against: a real delivery, the published format, the screens (say which).
 """)
 
 BODY = {
@@ -197,7 +191,7 @@ def _fixtures(label: str) -> dict[str, str]:
         "unsigned": ({**GIVEN, "body": _json(BODY)}, {"verdict": "signature header missing"}),
         "junk": (
             {**GIVEN, "sign": True, "body": "[1]"},
-            {"verdict": "ok", "unreadable": "the body is no event with an id"},
+            {"verdict": "ok", "unreadable": "the JSON is no object"},
         ),
     }
     return {
