@@ -45,15 +45,20 @@ def test_where_a_delivery_may_be_lost_it_is_noticed_and_read_again_or_the_readme
         assert type(source).backfill is not BaseSource.backfill
 
 
-def test_the_list_of_integrations_names_each_once():
-    table = (FOLDERS / "README.md").read_text().split("## The contract")[0]
-    named = re.findall(r"^\| \[(\w+)\]\(\1/README\.md\)", table, re.MULTILINE)
+LISTED = re.findall(
+    r"^\| \[(\w+)\]\(\1/README\.md\)",
+    (FOLDERS / "README.md").read_text().split("## The contract")[0],
+    re.MULTILINE,
+)
 
-    assert NAMES == sorted(named)
-    assert len(NAMES) >= 22
+
+def test_the_list_names_integrations_that_exist_each_once():
+    """A new one need not stand there: it touches its folder and its preset, nothing else."""
+    assert set(LISTED) <= set(NAMES)
+    assert len(LISTED) == len(set(LISTED)) >= 22
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LISTED)
 def test_the_list_says_how_each_is_looked_after(name):
     source = get_source(name)
     looked_after = {
@@ -64,9 +69,3 @@ def test_the_list_says_how_each_is_looked_after(name):
     (row,) = re.findall(rf"^\| \[{name}\]\(.*\|([^|]*)\|$", (FOLDERS / "README.md").read_text(), re.MULTILINE)
 
     assert row.strip() == ", ".join(word for word, is_so in looked_after.items() if is_so)
-
-
-def test_the_architecture_names_every_integration():
-    page = (ROOT / "docs/architecture.md").read_text()
-
-    assert [] == [name for name in NAMES if f"`{name}`" not in page]

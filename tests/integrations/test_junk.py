@@ -27,7 +27,7 @@ JUNK: tuple[Any, ...] = (
     {},
     {"a": [1]},
 )
-MOST_SPOTS = 60  # of one document; beyond it every n-th
+MOST_SPOTS = 12  # of one document; beyond it every n-th
 
 
 def spots(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
