@@ -91,6 +91,24 @@ ADOPT = text("""
 """)
 
 
+# A member belongs to one contact: the one that has its address. Who spoke of it before, of another address now, lets go.
+LET_GO = text("""
+    DELETE FROM members m USING contacts c, members o, contacts w
+    WHERE m.audience_id = :audience_id AND m.contact_id = ANY(CAST(:ids AS bigint[])) AND m.status <> ''
+      AND c.id = m.contact_id AND md5(lower(btrim(c.fields ->> 'email'))) IS DISTINCT FROM m.subscriber_hash
+      AND o.audience_id = m.audience_id AND o.subscriber_hash = m.subscriber_hash AND o.contact_id <> m.contact_id
+      AND o.status <> '' AND w.id = o.contact_id AND w.state = 'active'
+      AND md5(lower(btrim(w.fields ->> 'email'))) = o.subscriber_hash
+    RETURNING m.contact_id
+""")
+
+
+def let_go_of_members(session: Session, audience_id: int, contact_ids: Sequence[int]) -> list[int]:
+    """Drop mirror rows about members that are somebody else's by now; whose rows they were."""
+    asked = {"audience_id": audience_id, "ids": numbers_column(contact_ids)}
+    return list(session.execute(LET_GO, asked).scalars())
+
+
 def adopt_members(session: Session, audience_id: int, contact_ids: Sequence[int]) -> list[int]:
     """Give a merged contact's member to the contact it was merged into, where that one has none. The new holders."""
     return list(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.audiences.asking import note_asked
 from app.audiences.batches import Held
 from app.audiences.guard import Guard
-from app.audiences.load import adopt_members, load_situations
+from app.audiences.load import adopt_members, let_go_of_members, load_situations
 from app.audiences.mirror import MirrorWrite, note_uncertain, write_members
 from app.audiences.outbox import TakenChange, drop_changes, lease_changes, queue_changes, take_changes
 from app.audiences.outcome import cannot_sync
@@ -55,6 +55,7 @@ def prepare_operations(
         return Prepared()
     sent = {one.contact_id: one.sent_email for one in changes.values() if one.sent_email}
     note_uncertain(session, audience.audience_id, sent)
+    let_go_of_members(session, audience.audience_id, list(changes))
     adopted = adopt_members(session, audience.audience_id, list(changes))
     queue_changes(session, set(adopted) - set(changes))
     planned = [

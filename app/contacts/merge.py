@@ -68,6 +68,18 @@ RETURN_MEMBERS = text(
     WHERE m.contact_id = :origin AND (m.audience_id, m.subscriber_hash) = (r.audience_id, r.subscriber_hash)
     """
 )
+# Members that were made while they were one, at an address that is the loser's alone.
+RETURN_OWN_MEMBERS = text(
+    """
+    UPDATE members m SET contact_id = :target
+    WHERE m.contact_id = :origin
+      AND EXISTS (SELECT FROM identities i WHERE i.contact_id = :target AND i.kind = 'email'
+                  AND i.match_value = lower(btrim(m.email_address)))
+      AND NOT EXISTS (SELECT FROM identities i WHERE i.contact_id = :origin AND i.kind = 'email'
+                      AND i.match_value = lower(btrim(m.email_address)))
+      AND NOT EXISTS (SELECT FROM members o WHERE o.contact_id = :target AND o.audience_id = m.audience_id)
+    """
+)
 REDIRECT = text(
     "UPDATE contacts SET state = 'merged', merged_into_id = :winner_id, updated_at = now() WHERE id = :loser_id"
 )
@@ -175,6 +187,7 @@ def unmerge(session: Session, merge_id: int, actor: str, *, dictionary: Dictiona
         session.execute(statement, {**points, "ids": moved[name]})
     audience_ids, hashes = [row[0] for row in moved["members"]], [row[1] for row in moved["members"]]
     session.execute(RETURN_MEMBERS, {**points, "audience_ids": audience_ids, "hashes": hashes})
+    session.execute(RETURN_OWN_MEMBERS, points)
     session.execute(REVIVE, {"loser_id": loser_id})
     since = {"winner_id": winner_id, "loser_id": loser_id, "last_evidence_id": moved["last_evidence_id"]}
     session.execute(SHARE_OPT_OUTS, since)

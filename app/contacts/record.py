@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.contacts.arrivals import Recorded, Resolved
 from app.contacts.drafts import Draft, derive_drafts, lock_drafts
+from app.contacts.heed import heed_suppressed
 from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents, sharing_contact_ids
 from app.contacts.merge import doubt, merge
 from app.contacts.patches import (
@@ -51,12 +52,14 @@ class _Work:
 def record(session: Session, resolved: Sequence[Resolved], dictionary: Dictionary) -> Recorded:
     """Keep what each arrival says, replacing what the same event said before, and derive what it changes.
 
-    Suppressed arrivals and erasures are left out. Safe to repeat with the same events.
+    Suppressed arrivals and erasures are left out, but for what they refuse for an address that others use.
+    Safe to repeat with the same events.
     """
     found = [one for one in resolved if one.contact_id is not None and not one.is_erasure]
-    if not found:
+    heeded = heed_suppressed(session, resolved)
+    if not found and not heeded:
         return NOTHING
-    work = _open(session, found)
+    work = _open(session, found, heeded)
     for one in found:
         if one.absorbed_ids:
             _absorb(session, one, work, dictionary)
@@ -70,11 +73,11 @@ def record(session: Session, resolved: Sequence[Resolved], dictionary: Dictionar
     return Recorded(frozenset(work.changed), written_count, len(work.found) - written_count)
 
 
-def _open(session: Session, found: list[Resolved]) -> _Work:
+def _open(session: Session, found: list[Resolved], heeded: Sequence[EvidenceRow]) -> _Work:
     """Hold every contact involved. Somebody may have merged or erased one since it was resolved."""
     made = {contact_of(one) for one in found if one.is_new}
     replayed = find_replayed(session, found)
-    lines = _lines(found)
+    lines = [*_lines(found), *heeded]
     sharers = sharing_contact_ids(session, {line.address for line in lines if line.address})
     others = (*sharers, *(before.contact_id for before in replayed.values()))
     wanted = {*map(contact_of, found), *(absorbed for one in found for absorbed in one.absorbed_ids), *others}
@@ -91,7 +94,7 @@ def _open(session: Session, found: list[Resolved]) -> _Work:
             for one in found
             if one.contact_id not in gone or one.contact_id in moved
         ]
-        lines = _lines(found)
+        lines = [*_lines(found), *heeded]
     drafts |= {contact_id: Draft(contact_id, "new") for contact_id in made}
     return _Work(found, drafts, replayed, lines, sharers)
 
