@@ -1,6 +1,7 @@
 """Plain words and safe shapes for pages: times, sizes, states, values exactly as they are."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -220,14 +221,25 @@ def pretty(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
-def marked(sentence_text: str) -> Markup:
-    """A sentence of ours with its `commands` set as code."""
-    parts = str(sentence_text or "").split("`")
-    shown_parts = (
-        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+LINK = re.compile(r"(https?://[^\s<>\"'`]+[^\s<>\"'`.,;:!?)])")
+
+
+def marked(words: str, *, has_links: bool = False) -> Markup:
+    """A sentence of ours with its `commands` set as code, and its addresses as links where they are to be followed."""
+    parts = str(words or "").split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part)
+        if number % 2
+        else (linked(part) if has_links else escape(part))
         for number, part in enumerate(parts)
     )
-    return Markup("").join(shown_parts)
+
+
+def linked(words: str) -> Markup:
+    """Text with web addresses as links."""
+    link = Markup('<a href="{0}" rel="noopener noreferrer">{0}</a>')
+    parts = LINK.split(words)
+    return Markup("").join(link.format(part) if n % 2 else escape(part) for n, part in enumerate(parts))
 
 
 def web_link(url: str) -> str:

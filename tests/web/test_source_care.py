@@ -2,12 +2,14 @@
 
 import io
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from app.core.errors import InvalidError
+from app.web.pages import fetching
 from app.web.pages.source_care import read_since
 from app.web.pages.sources import CONNECTED_PATH
 from integrations.kit.contract import BackfillPage, EnrichError, Health, OAuthApp
@@ -101,6 +103,37 @@ def test_a_back_fill_that_ends_early_says_why(editor: Person, office, website):
     assert 422 == answer.status_code
     assert "It ended early: the platform does not answer." in answer.text
     assert "Try later." in answer.text
+
+
+def test_a_long_back_fill_goes_on_behind_the_page_and_is_not_begun_twice(
+    editor: Person, engine, office, *, website, monkeypatch
+):
+    is_asked, may_end = threading.Event(), threading.Event()
+
+    def backfill(*_) -> BackfillPage:
+        is_asked.set()
+        may_end.wait(20)
+        return BackfillPage((b'{"email": "late@mail.example"}',))
+
+    website(can_backfill=True, backfill=backfill)
+    monkeypatch.setattr(fetching.fetch_missed, "__defaults__", (0.1,))
+
+    first = editor.post(f"{PAGE}/backfill", follow_redirects=True)
+    assert is_asked.wait(10)
+    second = editor.post(f"{PAGE}/backfill")
+    may_end.set()
+    for thread in [one for one in threading.enumerate() if one.name == "backfill-office-form"]:
+        thread.join(20)
+
+    assert "It takes longer and goes on by itself" in first.text
+    assert (409, True) == (second.status_code, "is being fetched already" in second.text)
+    assert 1 == len(
+        run_sql(engine, "SELECT 1 FROM deliveries WHERE convert_from(body, 'LATIN1') LIKE '%late@mail%'")
+    )
+    assert (
+        "1 kept by the platform, 0 of them new."
+        in editor.post(f"{PAGE}/backfill", follow_redirects=True).text
+    )
 
 
 @pytest.mark.parametrize(("since", "problem"), [

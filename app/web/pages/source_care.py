@@ -10,13 +10,13 @@ from flask_security import current_user
 
 from app.core.audit import audit
 from app.core.errors import BusyError, InvalidError, MusterError
-from app.inbox.backfill import backfill_source
 from app.inbox.sample import SampleHead, read_head, sample_request
 from app.inbox.watch import check_source
 from app.sources.loaded import LoadedSource, load_sources
 from app.sources.tokens import begin_connect, finish_connect
 from app.trial import trial_as_json, try_delivery
 from app.web.access import make_blueprint, requires
+from app.web.pages.fetching import fetch_missed
 from app.web.pages.forms import Refusal, do, refuse
 from app.web.pages.sources import CONNECTED_PATH, source_page
 from app.web.queries.sources import get_source_view
@@ -75,12 +75,8 @@ def backfill(slug: str) -> ResponseReturnValue:
     def work() -> str:
         get_source_view(reading(), slug)
         since = read_since(request.form.get("since", ""))
-        counts = backfill_source(wiring().runtime, slug, since)
-        _audit("source.backfill", slug, {"since": since, **counts.as_dict()})
-        told = f"{counts.body_count} kept by the platform, {counts.new_count} of them new."
-        if counts.failure:
-            raise BusyError(f"It ended early: {counts.failure}. {told}", counts.hint)
-        return told
+        _audit("source.backfill", slug, {"since": since})
+        return fetch_missed(wiring().runtime, slug, since)
 
     return _do(slug, "backfill", work)
 
