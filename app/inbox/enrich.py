@@ -20,6 +20,7 @@ class Fetched:
     enriched: Enriched | None = None
     later: Later | None = None
     settled: SettledEvent | None = None
+    wait_seconds: float | None = None  # not asked: the source has used up its calls for now
     paused_reason: str = ""
 
 

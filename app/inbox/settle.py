@@ -57,6 +57,12 @@ _RELEASE = text("""
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS g(id bigint, token uuid)
     WHERE e.id = g.id AND e.lease_token = g.token RETURNING e.id
 """)
+_POSTPONE = text("""
+    UPDATE events e SET next_attempt_at = now() + g.delay * interval '1 second', lease_token = NULL, leased_until = NULL,
+        attempt_count = greatest(e.attempt_count - 1, 0)
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS g(id bigint, token uuid, delay float8)
+    WHERE e.id = g.id AND e.lease_token = g.token
+""")
 _LET_GO = {
     table: text(
         f"UPDATE {table} SET lease_token = NULL, leased_until = NULL, next_attempt_at = now() + interval '1 second',"  # noqa: S608 - two fixed names
@@ -215,6 +221,13 @@ def release_events(session: Session, enriched: Sequence[Enriched]) -> set[int]:
     """Let go of events that are whole now: they are due at once, and this try is not held against them."""
     rows = [{"id": each.id, "token": str(each.token)} for each in enriched]
     return _run(session, _RELEASE, rows)
+
+
+def postpone_events(session: Session, postponed: Sequence[tuple[int, UUID, float]]) -> None:
+    """Put thin events (id, token, seconds) back until their source may call again; this is no try of theirs."""
+    rows = [{"id": event_id, "token": str(token), "delay": delay} for event_id, token, delay in postponed]
+    if rows:
+        session.execute(_POSTPONE, {"rows": json.dumps(rows)})
 
 
 def let_go(session: Session, queue: Queue, token: UUID, ids: Sequence[int]) -> None:

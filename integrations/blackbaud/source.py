@@ -34,6 +34,7 @@ class Blackbaud(BaseSource):
     methods = frozenset({"OPTIONS", "POST"})
     checks: ClassVar[tuple[Check, ...]] = (_URL_KEY,)
     api_host = "api.sky.blackbaud.com"
+    calls_per_minute = 480  # 10 a second
     api_base_setting = "api_base_url"
     is_thin = True
     can_backfill = True

@@ -35,6 +35,7 @@ class Eventbrite(BaseSource):
     is_thin = True
     can_backfill = True
     api_host = API_HOST
+    calls_per_minute = 27  # 2,000 an hour and token
     api_base_setting = "api_base_url"
     settings = (
         Setting(

@@ -34,6 +34,7 @@ class HubSpot(BaseSource):
     is_thin = True
     can_backfill = True
     api_host = "api.hubapi.com"
+    calls_per_minute = 480  # 100 in ten seconds
     api_base_setting = "api_base_url"
     oauth = OAuthApp(
         authorize_url="https://app.hubspot.com/oauth/authorize",

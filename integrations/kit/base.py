@@ -42,6 +42,8 @@ class BaseSource(ABC):
     api_host_setting: str = ""
     # (error code, subcode or None for any) in the API's answer -> outcome of `EnrichError`.
     api_error_outcomes: Mapping[tuple[int, int | None], str] = {}
+    # Calls of one source to the API; what the platform allows an app or account, less a fifth for others. 0 = unknown.
+    calls_per_minute: float = 0
     is_thin: bool = False
     can_backfill: bool = False
     oauth: OAuthApp | None = None

@@ -223,6 +223,7 @@ class Source(Protocol):
     api_error_outcomes: Mapping[
         tuple[int, int | None], str
     ]  # (error code, subcode) -> outcome of EnrichError
+    calls_per_minute: float  # of one source to the API; 0 = no limit known
     is_thin: bool  # deliveries carry ids only, or can be lost: `health` and `backfill` are written
     can_backfill: bool
     oauth: OAuthApp | None  # where the platform hands out tokens by a login page

@@ -43,6 +43,7 @@ class Typeform(BaseSource):
     is_thin = True
     can_backfill = True
     api_host = "api.typeform.com"
+    calls_per_minute = 96  # 2 a second
     api_hosts = frozenset({"api.eu.typeform.com"})
     api_host_setting = "api_host"
     api_base_setting = "api_base_url"
