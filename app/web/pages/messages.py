@@ -5,8 +5,8 @@ from flask.typing import ResponseReturnValue
 
 from app.web.access import make_blueprint, requires
 from app.web.queries.messages import list_messages, list_talking_sources
+from app.web.states import MESSAGE_KINDS
 from app.web.wiring import reading
-from app.web.words import MESSAGE_KINDS
 
 blueprint = make_blueprint("messages")
 

@@ -15,8 +15,8 @@ from app.audiences.run_views import RunView, get_run, list_runs
 from app.web.access import make_blueprint, requires
 from app.web.pages.forms import Refusal, do, ring
 from app.web.queries.audiences import find_names, run_people
+from app.web.states import RUN_KINDS
 from app.web.wiring import reading, writing
-from app.web.words import RUN_KINDS
 
 blueprint = make_blueprint("runs")
 MOST_RUNS = 60
