@@ -76,6 +76,14 @@ def get_audience(session: Session, audience_id: int) -> AudienceView:
     return view_audience(audience)
 
 
+# A row that says no more than why somebody cannot be a member gives way to the member of a contact merged into them.
+GIVE_WAY = text("""
+    DELETE FROM members o USING contacts l, members m
+    WHERE o.audience_id = :audience_id AND o.contact_id = ANY(CAST(:ids AS bigint[])) AND o.status = ''
+      AND l.merged_into_id = o.contact_id AND l.state = 'merged' AND m.audience_id = o.audience_id
+      AND m.contact_id = l.id AND m.status <> ''
+      AND (o.sync_state = 'failed' OR o.subscriber_hash = m.subscriber_hash)
+""")
 # From the merged contacts on, of which there are few: by their own id or by whom they were merged into.
 ADOPT = text("""
     WITH losers AS MATERIALIZED (
@@ -91,11 +99,13 @@ ADOPT = text("""
 """)
 
 
-# A member belongs to one contact: the one that has its address. Who spoke of it before, of another address now, lets go.
+# A member belongs to one contact: the one that has its address. Who spoke of it before lets go: of another address now, or
+# merged, whose leaving would take the member out.
 LET_GO = text("""
     DELETE FROM members m USING contacts c, members o, contacts w
     WHERE m.audience_id = :audience_id AND m.contact_id = ANY(CAST(:ids AS bigint[])) AND m.status <> ''
-      AND c.id = m.contact_id AND md5(lower(btrim(c.fields ->> 'email'))) IS DISTINCT FROM m.subscriber_hash
+      AND c.id = m.contact_id
+      AND (c.state = 'merged' OR md5(lower(btrim(c.fields ->> 'email'))) IS DISTINCT FROM m.subscriber_hash)
       AND o.audience_id = m.audience_id AND o.subscriber_hash = m.subscriber_hash AND o.contact_id <> m.contact_id
       AND o.status <> '' AND w.id = o.contact_id AND w.state = 'active'
       AND md5(lower(btrim(w.fields ->> 'email'))) = o.subscriber_hash
@@ -111,9 +121,9 @@ def let_go_of_members(session: Session, audience_id: int, contact_ids: Sequence[
 
 def adopt_members(session: Session, audience_id: int, contact_ids: Sequence[int]) -> list[int]:
     """Give a merged contact's member to the contact it was merged into, where that one has none. The new holders."""
-    return list(
-        session.execute(ADOPT, {"audience_id": audience_id, "ids": numbers_column(contact_ids)}).scalars()
-    )
+    asked = {"audience_id": audience_id, "ids": numbers_column(contact_ids)}
+    session.execute(GIVE_WAY, asked)
+    return list(session.execute(ADOPT, asked).scalars())
 
 
 # In the order in which `_contact` and `_mirror` take the columns. Each row by its key (OFFSET 0), never by a plan that reads
