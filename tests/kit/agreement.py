@@ -7,6 +7,7 @@ its API shows one (email_address, status, merge_fields, tags). Nothing of Muster
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ EVERYBODY = """
                 AND w.channel = 'email' AND w.purpose IN (a.purpose, '*')
                 WHERE o.id <> c.id AND o.state = 'active'
                 AND lower(btrim(o.fields ->> 'email')) = lower(btrim(c.fields ->> 'email'))),
-        m.status, m.subscriber_hash, m.merge_fields, m.tags, m.sync_state
+        m.status, m.subscriber_hash, m.merge_fields, m.tags, m.sync_state, m.theirs_changed
     FROM audiences a CROSS JOIN contacts c
     LEFT JOIN consents k ON k.contact_id = c.id AND k.channel = 'email' AND k.purpose = a.purpose
     LEFT JOIN members m ON m.contact_id = c.id AND m.audience_id = a.id
@@ -53,6 +54,7 @@ class Known:
     merge_fields: Mapping[str, Any] | None = field(default_factory=dict)
     mirror_tags: list[str] | None = None
     sync_state: str | None = None
+    theirs_changed: Mapping[str, str] | None = None
 
     @property
     def who(self) -> str:
@@ -76,13 +78,22 @@ def disagreements(select: Callable[[str], list[tuple[Any, ...]]], there: There) 
     """What does not fit together, in words without addresses."""
     everybody = [Known(*row) for row in select(EVERYBODY)]
     found: list[str] = []
+    unclear = _unclear(everybody)
     for one in everybody:
         members = there[one.list_id]
         found += _mirror_differs(one, members)
         if one.state == "active":
-            found += _is_mailed_against_their_word(one, members)
+            if (one.list_id, one.email_hash) not in unclear:
+                found += _is_mailed_against_their_word(one, members)
             found += _is_not_as_wanted(one, members)
     return found
+
+
+def _unclear(everybody: list[Known]) -> set[tuple[str, str]]:
+    """Addresses that several people share and that Muster never wrote: whose member it is nobody knows."""
+    sharers = Counter((one.list_id, one.email_hash) for one in everybody if one.state == "active")
+    written = {(one.list_id, one.member_hash) for one in everybody if one.is_mirrored}
+    return {place for place, count in sharers.items() if count > 1 and place not in written}
 
 
 def _mirror_differs(one: Known, there: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -130,7 +141,8 @@ def _is_not_as_wanted(one: Known, there: Mapping[str, Mapping[str, Any]]) -> Ite
         return
     for tag, name in OURS.items():
         ours = one.fields.get(name)
-        if ours and tag in (one.merge_fields or {}) and member["merge_fields"].get(tag) != ours:
+        is_decided_there = tag in (one.theirs_changed or {}) or tag not in (one.merge_fields or {})
+        if ours and not is_decided_there and member["merge_fields"].get(tag) != ours:
             yield f"{one.who}: {tag} is {ours!r} here, {member['merge_fields'].get(tag)!r} at Mailchimp"
     if _managed(one, one.tags) != _managed(one, _tag_names(member)):
         yield f"{one.who}: tags {one.tags} here, {sorted(_tag_names(member))} at Mailchimp"

@@ -11,6 +11,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -475,10 +476,8 @@ class Town:
     def crash(self, step: Step) -> None:
         """The process dies after Mailchimp's answers and before its own commit."""
         with patch.object(push_module, "settle_outcomes", _die):
-            try:
+            with suppress(CrashError):
                 self.push(step)
-            except CrashError:
-                pass
         if step.number % 2:
             self.wait(step)
 
@@ -641,10 +640,11 @@ class Town:
         with self.runtime.transaction() as session:
             waiting = session.execute(WAITING).scalar_one()
         found += [f"{waiting} changes wait for ever"] if waiting else []
+        found += self._second_thoughts()
         found += disagreements(self.select, self.there())
         if self.strangers_before != self._strangers():
             found.append("members that are not Muster's were changed")
-        return self.found + found + self._lost_staff_tags() + self._second_thoughts()
+        return self.found + found + self._lost_staff_tags()
 
     def _rest(self, rounds: int) -> int:
         """The push calls of the last round; 0 ends it early."""

@@ -1,0 +1,115 @@
+"""Histories that went wrong once, each as short as it can be: they stay right."""
+
+from typing import Any
+
+import pytest
+
+from app.audiences.outbox import queue_changes
+from app.audiences.pull import pull_audience
+from app.contacts.arrivals import Arrival
+from app.contacts.erase import erase_contact
+from app.contacts.merge import merge, unmerge
+from app.contacts.record import record
+from app.contacts.resolve import resolve
+from app.core.clock import database_now
+from app.core.db import transaction
+from app.core.secretbox import SecretBox
+from mappings.language.fields import default_fields
+from mappings.language.patch import ConsentEvidence, ContactPatch, Identity
+
+HOME = "home@house.test"
+
+
+def join_contacts(office: Any, winner: int, loser: int) -> int:
+    with transaction(office.sessions) as session:
+        merged = merge(session, winner, loser, "same", "test", dictionary=default_fields())
+        queue_changes(session, merged.changed_contact_ids)
+    return merged.merge_id
+
+
+def part_contacts(office: Any, merge_id: int) -> None:
+    with transaction(office.sessions) as session:
+        undone = unmerge(session, merge_id, "test", dictionary=default_fields())
+        queue_changes(session, undone.changed_contact_ids)
+
+
+def refuse(office: Any, box: SecretBox, *identities: Identity) -> None:
+    """A form by which somebody leaves."""
+    with transaction(office.sessions) as session:
+        now = database_now(session)
+        patch = ContactPatch(
+            identities=identities,
+            fields={"first_name": "Ben", "last_name": "Hart"},
+            consents=(ConsentEvidence("email", "newsletter", "withdrawn"),),
+        )
+        arrival = Arrival(None, 0, None, None, 50, now, now, patch)
+        recorded = record(session, resolve(session, [arrival], box), default_fields())
+        queue_changes(session, recorded.changed_contact_ids)
+
+
+def ids_of(office: Any, contact_id: int) -> None:
+    office.execute(
+        "INSERT INTO identities (kind, scope, match_value, given_value, contact_id)"
+        " VALUES ('external_id', 'crm', 'n1', 'n1', :id)",
+        id=contact_id,
+    )
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_erased_persons_refusal_counts_for_the_address_that_others_use(
+    office: Any, simulator: Any, box: SecretBox, times: int
+) -> None:
+    ben = office.add("ben@house.test", first_name="Ben")
+    ids_of(office, ben)
+    with transaction(office.sessions) as session:
+        erase_contact(session, ben, box, "asked")
+    cleo = office.add(HOME, first_name="Cleo")
+
+    for _ in range(times):
+        refuse(office, box, Identity("external_id", "n1", "crm"), Identity("email", HOME))
+    office.push()
+
+    assert ("withdrawn", 0) == (office.consent(cleo), simulator.subscribing(HOME))
+    assert [(1,)] == office.execute("SELECT count(*) FROM consent_evidence WHERE verdict = 'withdrawn'")
+    assert [] == office.execute(
+        "SELECT id FROM contacts WHERE fields ->> 'first_name' = 'Ben' AND state = 'active'"
+    )
+
+
+def test_a_member_made_while_two_were_one_goes_back_to_whose_address_it_is(
+    office: Any, simulator: Any
+) -> None:
+    cleo = office.add("cleo@house.test", consent="none", first_name="Cleo")
+    dov = office.add("dov@house.test", first_name="Dov")
+    merge_id = join_contacts(office, cleo, dov)
+    office.push()
+    assert "subscribed" == simulator.member("dov@house.test").status
+
+    part_contacts(office, merge_id)
+    office.say(cleo, "withdrawn", "cleo@house.test")
+    office.push()
+    office.push()
+
+    assert "subscribed" == simulator.member("dov@house.test").status
+    assert [(dov, "dov@house.test")] == office.execute("SELECT contact_id, email_address FROM members")
+
+
+def test_a_merged_contacts_leaving_never_takes_out_the_member_of_the_same_address(
+    office: Any, simulator: Any
+) -> None:
+    first = office.add(HOME, first_name="Ada")
+    office.push()
+    second = office.add(HOME, first_name="Ada")
+    office.execute(
+        "INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash, status, pushed_hash)"
+        " SELECT audience_id, :second, email_address, subscriber_hash, status, pushed_hash FROM members",
+        second=second,
+    )
+
+    join_contacts(office, second, first)
+    office.push()
+    pull_audience(office.sessions, office.connections, office.audience_id)
+    office.push()
+
+    assert "subscribed" == simulator.member(HOME).status
+    assert [(second, "subscribed")] == office.execute("SELECT contact_id, status FROM members")
