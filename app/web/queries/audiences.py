@@ -59,7 +59,7 @@ class AudiencePage:
     told: Mapping[str, Any]
     asking: RunView | None
     compared: RunView | None
-    running: tuple[RunView, ...]
+    runs: tuple[RunView, ...]  # the latest
     alerts: tuple[AlertLine, ...]
     reviews: tuple[ReviewLine, ...]
     names: Mapping[int, str]
