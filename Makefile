@@ -13,7 +13,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_SYSTEM_CERTS ?= 1
 export UV_NATIVE_TLS ?= 1
 
-.PHONY: help up test contract fixtures check bench chaos clean install install-dev lock
+.PHONY: help up test contract fixtures check bench chaos properties clean install install-dev lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ bench: install-dev ## measure speed as ratios in one run; writes bench/results/*
 
 chaos: install-dev ## the long kill test: every process killed with -9, nothing lost
 	@MUSTER_CHAOS=long $(BIN)/python -m pytest tests/faults -m faults -x -q
+
+properties: install-dev ## two thousand random histories: nobody is ever brought back against their word
+	@MUSTER_PROPERTIES=long $(BIN)/python -m pytest tests/audiences/test_properties.py -q -s
 
 clean: ## remove caches and the environment; data under var/ stays
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

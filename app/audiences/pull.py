@@ -79,7 +79,8 @@ class Known:
     is_in_flight: bool = False
 
 
-# By hash or by Mailchimp's lasting id; else by the address, where it points at one active contact only. Every row by its
+# By hash or by Mailchimp's lasting id; else by the address, where it points at one active contact only, which has no other
+# member: that one moves to the address first, or finds it taken. Every row by its
 # key (OFFSET 0; min of a sum, which no index gives): a planner without statistics would read whole tables for each page.
 FIND = text("""
 WITH found AS MATERIALIZED (
@@ -91,7 +92,9 @@ WITH found AS MATERIALIZED (
            AND m.status <> '') END,
         (SELECT CASE WHEN count(DISTINCT i.contact_id) = 1 THEN min(i.contact_id + 0) END
          FROM identities i CROSS JOIN LATERAL (SELECT FROM contacts WHERE id = i.contact_id AND state = 'active'
-            AND md5(lower(btrim(fields ->> 'email'))) = a.hash OFFSET 0) AS c
+            AND md5(lower(btrim(fields ->> 'email'))) = a.hash
+            AND NOT EXISTS (SELECT FROM members m WHERE m.audience_id = :audience_id AND m.contact_id = i.contact_id
+                AND m.status NOT IN ('', 'archived', 'forgotten') AND m.subscriber_hash <> a.hash) OFFSET 0) AS c
          WHERE i.kind = 'email' AND i.scope = '' AND i.match_value = a.match_value)) AS contact_id
     FROM unnest(CAST(:hashes AS text[]), CAST(:remote_ids AS text[]), CAST(:values AS text[]))
         AS a(hash, remote_id, match_value))
@@ -126,12 +129,7 @@ def apply_member_states(
     """
     by_hash = {state.member_hash or subscriber_hash(state.email): state for state in states}
     known = find_known(session, audience, by_hash)
-    ours = {
-        one.contact_id: (one, by_hash[member_hash])
-        for member_hash, one in known.items()
-        if not _is_coming_back(one, by_hash[member_hash])
-    }
-    pairs = list(ours.values())
+    pairs = _one_each(known, by_hash)
     opt_outs = [_opt_out(one, state) for one, state in pairs if _is_news(one, state)]
     opt_ins = [found for one, state in pairs if (found := _find_opt_in(one, state))]
     fields = [news for one, state in pairs for news in find_field_news(one, state, audience)]
@@ -162,6 +160,17 @@ def apply_member_states(
         changed_there=len(fields) + len(emails),
         to_plan=len(strayed),
     )
+
+
+def _one_each(
+    known: Mapping[str, Known], by_hash: Mapping[str, MemberState]
+) -> list[tuple[Known, MemberState]]:
+    """Each contact with its member; of two that it may be, the one of which the mirror speaks."""
+    ours: dict[int, tuple[Known, MemberState]] = {}
+    for member_hash, one in sorted(known.items(), key=lambda pair: pair[0] == pair[1].member_hash):
+        if not _is_coming_back(one, by_hash[member_hash]):
+            ours[one.contact_id] = (one, by_hash[member_hash])
+    return list(ours.values())
 
 
 def find_known(
