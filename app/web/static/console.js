@@ -163,6 +163,11 @@ function startEditor(form) {
 
 // ---- small things
 
+// On a phone the rooms stand in one row that scrolls: the room one is in should be seen.
+const rooms = document.querySelector(".rooms");
+const here = rooms?.querySelector(".here");
+if (here) rooms.scrollLeft = here.offsetLeft - (rooms.clientWidth - here.offsetWidth) / 2;
+
 document.addEventListener("change", (event) => {
   if (event.target.matches("form[data-autosubmit] select")) event.target.form.requestSubmit();
 });
