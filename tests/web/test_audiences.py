@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 
 from app.audiences.models import Audience
 from app.web.pages import audiences
-from tests.web.conftest import Person, run_sql
+from tests.web.conftest import Dom, Person, run_sql
 from tests.web.rows import add_contact, add_member, add_office, add_run, first_sync_findings
 
 PAGE = "/audiences/newsletter"
@@ -282,3 +282,29 @@ def test_the_overview_leads_with_what_wants_somebody(viewer: Person, engine, off
     assert "The subscription is gone" in page
     assert "Make it again." in page
     assert 'href="/audiences/newsletter#approval"' in page
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "</textarea><iframe>", '"><svg onload=alert(1)>', "\u202eevil"]
+)
+def test_words_from_outside_are_text_and_nothing_else(editor: Person, session, engine, office, text: str):
+    audience = session.query(Audience).one()
+    error = {"code": "x", "reason": text, "hint": text, "count": 1, "contact_ids": [office["contact"]]}
+    run = add_run(session, audience, errors=[error], error=error, actor=text)
+    audience.label, audience.paused_reason, audience.tags = text, text, [text]
+    audience.entry_rule = {"tags_any": [text]}
+    session.commit()
+    change(engine, "paused_at = now(), paused_code = 'gone'")
+    usual = {"script", "textarea", "svg"}
+
+    pages = [
+        editor.get(path).text
+        for path in ("/audiences", PAGE, f"{PAGE}/settings", "/runs", f"/runs/{run.id}", "/")
+    ]
+
+    for page in pages:
+        dom = Dom(page)
+        assert "iframe" not in dom.tags
+        assert [] == [name for _, name, _ in dom.attributes if name.startswith("on")]
+        assert "alert(1)</script>" not in page
+        assert usual >= {tag for tag in dom.tags if tag in {*usual, "style", "object"}}
