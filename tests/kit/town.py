@@ -439,7 +439,9 @@ class Town:
             if told.kind in {"unsubscribe", "cleaned"}:
                 self._heard_of(told)
             elif told.kind == "subscribe":
-                self.judge.agree(told.email, self.now, self.number, is_confirmed=False)  # no more than a claim
+                self.judge.agree(
+                    told.email, self.now, self.number, is_confirmed=False
+                )  # no more than a claim
             if step.number % 4 == 0:
                 self.hooks.append(told)  # once more, much later
 
@@ -477,9 +479,8 @@ class Town:
 
     def crash(self, step: Step) -> None:
         """The process dies after Mailchimp's answers and before its own commit."""
-        with patch.object(push_module, "settle_outcomes", _die):
-            with suppress(CrashError):
-                self.push(step)
+        with patch.object(push_module, "settle_outcomes", _die), suppress(CrashError):
+            self.push(step)
         if step.number % 2:
             self.wait(step)
 
