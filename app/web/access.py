@@ -15,7 +15,7 @@ View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
 ROLES: dict[str, str] = {
     "viewer": "Sees everything, changes nothing.",
-    "editor": "Publishes mappings, replays, switches sources.",
+    "editor": "Publishes mappings, replays, looks after sources, audiences and accounts.",
     "admin": "All of that, and invites people.",
 }
 RANK: dict[str, int] = {"public": 0, "viewer": 1, "editor": 2, "admin": 3}
