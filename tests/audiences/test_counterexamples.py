@@ -113,3 +113,42 @@ def test_a_merged_contacts_leaving_never_takes_out_the_member_of_the_same_addres
 
     assert "subscribed" == simulator.member(HOME).status
     assert [(second, "subscribed")] == office.execute("SELECT contact_id, status FROM members")
+
+
+def test_a_winner_that_could_not_be_a_member_takes_over_the_losers(office: Any, simulator: Any) -> None:
+    first = office.add(HOME, first_name="Ada")
+    office.push()
+    second = office.add(HOME, first_name="Bea")
+    office.push()
+    assert "failed" == office.mirror(second).sync_state
+
+    join_contacts(office, second, first)
+    office.push()
+    simulator.contact("edit", HOME, merge_fields={"LNAME": "Edited"})
+    pull_audience(office.sessions, office.connections, office.audience_id)
+
+    assert "subscribed" == simulator.member(HOME).status
+    assert [(second, "subscribed", "Edited")] == office.execute(
+        "SELECT contact_id, status, merge_fields ->> 'LNAME' FROM members"
+    )
+
+
+def test_of_two_members_that_a_contact_could_be_the_mirror_speaks_of_one(office: Any, simulator: Any) -> None:
+    dov = office.add("old@house.test", first_name="Dov", last_name="Lind")
+    office.push()
+    office.execute(
+        "INSERT INTO identities (kind, match_value, given_value, contact_id) VALUES ('email', :v, :v, :id)",
+        v="new@house.test",
+        id=dov,
+    )
+    office.change(dov, email="new@house.test")
+    simulator.contact("signup", "new@house.test", merge_fields={"FNAME": "Dov"})
+
+    for _ in range(3):
+        pull_audience(office.sessions, office.connections, office.audience_id)
+        office.push()
+
+    mirror, member = office.mirror(dov), simulator.member("new@house.test")
+    assert ("new@house.test", "subscribed") == (mirror.email_address, member.status)
+    assert member.merge_fields.get("LNAME", "") == mirror.merge_fields["LNAME"]
+    assert "archived" == simulator.member("old@house.test").status
