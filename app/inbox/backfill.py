@@ -4,6 +4,7 @@ Each body is one that the webhook could have brought, so whatever came already h
 """
 
 import hashlib
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from app.core.clock import database_now
 from app.core.errors import InvalidError
 from app.core.log import get_log
 from app.core.runtime import Runtime
+from app.inbox.budget import CallBudget
 from app.inbox.connect import connect
 from app.inbox.received import NewDelivery, Outcome, pairs_json, stored_key
 from app.inbox.store import store_deliveries
@@ -24,6 +26,7 @@ from integrations.kit.contract import BackfillPage, EnrichError, RawRequest
 from integrations.kit.fetch import client_for
 
 MAX_PAGES = 2_000
+LONGEST_WAITS = 24  # of five seconds at the most; then the platform says itself what it thinks
 EVERY_SECONDS = 24 * 3_600
 OVERLAP = timedelta(hours=6)  # platforms show what came late
 FIRST_REACH = timedelta(days=7)  # of the first scheduled one; an admin's reaches as far as asked
@@ -100,10 +103,11 @@ def backfill(runtime: Runtime, loaded: LoadedSource, since: datetime) -> Backfil
     counts = BackfillCounts()
     with runtime.transaction() as session:
         started_at = database_now(session)
-    client = client_for(loaded.source, loaded.config)
+    client, budget = client_for(loaded.source, loaded.config), CallBudget(runtime.redis)
     cursor = ""
     with connect(runtime.settings.postgres_url) as connection:
         for _ in range(MAX_PAGES):
+            _wait_for_budget(budget, loaded)
             try:
                 page = loaded.source.backfill(loaded.config, since, cursor, client)
             except EnrichError as error:
@@ -120,6 +124,15 @@ def backfill(runtime: Runtime, loaded: LoadedSource, since: datetime) -> Backfil
     with runtime.transaction() as session:
         session.execute(REACHED, {"id": loaded.id, "at": started_at})
     return counts
+
+
+def _wait_for_budget(budget: CallBudget, loaded: LoadedSource) -> None:
+    """Leave the platform its pace; thin events of the same source count as well."""
+    for _ in range(LONGEST_WAITS):
+        wait = budget.wait_seconds(loaded.id, loaded.source.calls_per_minute)
+        if not wait:
+            return
+        time.sleep(min(wait, 5.0))
 
 
 def _store(
