@@ -126,7 +126,7 @@ def adopt_members(session: Session, audience_id: int, contact_ids: Sequence[int]
     return list(session.execute(ADOPT, asked).scalars())
 
 
-# In the order in which `_contact` and `_mirror` take the columns. Each row by its key (OFFSET 0), never by a plan that reads
+# The consents of a merged contact are its winner's. In the order in which `_contact` and `_mirror` take the columns. Each row by its key (OFFSET 0), never by a plan that reads
 # whole tables, which is what the planner thinks of members and consents until they were analysed.
 LOAD = text("""
 SELECT c.id, c.state, c.fields, c.tags, p.status, e.status,
@@ -141,9 +141,13 @@ SELECT c.id, c.state, c.fields, c.tags, p.status, e.status,
        m.theirs_changed, m.asked_evidence_id
 FROM unnest(CAST(:ids AS bigint[])) AS asked(id)
 CROSS JOIN LATERAL (SELECT * FROM contacts WHERE id = asked.id OFFSET 0) AS c
-LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = asked.id AND channel = :channel AND purpose = :purpose
+CROSS JOIN LATERAL (SELECT CASE WHEN c.state <> 'merged' THEN c.id ELSE (
+    WITH RECURSIVE up AS (SELECT id, state, merged_into_id FROM contacts WHERE id = c.id
+        UNION SELECT w.id, w.state, w.merged_into_id FROM contacts w JOIN up ON w.id = up.merged_into_id)
+    SELECT min(id) FROM up WHERE state <> 'merged') END AS id OFFSET 0) AS who
+LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = who.id AND channel = :channel AND purpose = :purpose
     OFFSET 0) AS p ON true
-LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = asked.id AND channel = :channel AND purpose = '*'
+LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = who.id AND channel = :channel AND purpose = '*'
     OFFSET 0) AS e ON true
 LEFT JOIN LATERAL (SELECT * FROM members WHERE audience_id = :audience_id AND contact_id = asked.id OFFSET 0) AS m
     ON true

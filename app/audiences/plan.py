@@ -100,7 +100,7 @@ def plan_member(contact: ContactView, mirror: Mirror | None, audience: AudienceV
     if contact.state != "active":
         if contact.state == "erased":
             return _erase(contact, mirror)
-        return _leave(contact, mirror, audience, MERGED)
+        return _leave_merged(contact, mirror, audience)
     standing = contact.standing
     if standing.is_opted_out:
         return _opt_out(contact, mirror)
@@ -178,6 +178,13 @@ def _leave(contact: ContactView, mirror: Mirror | None, audience: AudienceView, 
     return Operation(
         kind, contact.contact_id, mirror.email, mirror.member_hash, SAFE_IF_NEW, status, reason=reason
     )
+
+
+def _leave_merged(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Operation:
+    """What Muster never wrote it does not archive; an opt-out of whom they were merged into counts there too."""
+    if contact.standing.is_opted_out and mirror is not None and not mirror.pushed_hash:
+        return _opt_out(contact, mirror)
+    return _leave(contact, mirror, audience, MERGED)
 
 
 LEAVING: Mapping[str, tuple[Kind, str]] = {

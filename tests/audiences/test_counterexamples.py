@@ -152,3 +152,22 @@ def test_of_two_members_that_a_contact_could_be_the_mirror_speaks_of_one(office:
     assert ("new@house.test", "subscribed") == (mirror.email_address, member.status)
     assert member.merge_fields.get("LNAME", "") == mirror.merge_fields["LNAME"]
     assert "archived" == simulator.member("old@house.test").status
+
+
+def test_an_opt_out_reaches_the_member_that_a_merged_contact_left_behind(office: Any, simulator: Any) -> None:
+    winner = office.add("cleo@house.test", first_name="Cleo")
+    loser = office.add("dov@house.test", first_name="Dov")
+    office.push()
+    # The answer of the last write was lost: what stands there is not known to be ours.
+    office.execute("UPDATE members SET pushed_hash = '' WHERE contact_id = :id", id=loser)
+    join_contacts(office, winner, loser)
+    office.change(winner, email="cleo@house.test")
+    office.push()
+    assert "subscribed" == simulator.member("dov@house.test").status
+
+    office.say(winner, "withdrawn", "dov@house.test")
+    office.push()
+    pull_audience(office.sessions, office.connections, office.audience_id)
+    office.push()
+
+    assert {"unsubscribed"} == {simulator.member(f"{name}@house.test").status for name in ("cleo", "dov")}
