@@ -119,7 +119,8 @@ def plan_member(contact: ContactView, mirror: Mirror | None, audience: AudienceV
         )
     if move in {"make", "join"} or mirror is None:
         return _enter(desired, contact, mirror, audience, move)
-    if move == "ask":
+    # Consent for a new address says nothing for the one that opted out: the member moves there first, and is asked there.
+    if move == "ask" and mirror.member_hash == desired.member_hash:
         return _ask(desired, contact, mirror, audience)
     return _profile(desired, contact, mirror, audience)
 

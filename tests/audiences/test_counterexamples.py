@@ -171,3 +171,35 @@ def test_an_opt_out_reaches_the_member_that_a_merged_contact_left_behind(office:
     office.push()
 
     assert {"unsubscribed"} == {simulator.member(f"{name}@house.test").status for name in ("cleo", "dov")}
+
+
+@pytest.mark.parametrize("leave", ["contact", "staff"])
+def test_consent_for_another_address_never_asks_the_one_that_opted_out(
+    office: Any, simulator: Any, leave: str
+) -> None:
+    cleo = office.add("old@house.test", first_name="Cleo", proof="confirmed")
+    office.push()
+    getattr(simulator, leave)("unsubscribe", "old@house.test")
+    pull_audience(office.sessions, office.connections, office.audience_id)
+    joins = simulator.subscribing("old@house.test")
+    office.execute(
+        "INSERT INTO identities (kind, match_value, given_value, contact_id) VALUES ('email', :v, :v, :id)",
+        v="new@house.test",
+        id=cleo,
+    )
+
+    office.change(cleo, email="new@house.test")
+    office.say(cleo, "given", "new@house.test", "confirmed")
+    for _ in range(2):
+        office.push()
+
+    asked = [
+        note["asked_status"]
+        for entry in simulator.entries("old@house.test")
+        for note in entry["notes"]
+        if note["email"] == "old@house.test"
+    ]
+    assert joins == simulator.subscribing("old@house.test")
+    assert "pending" not in asked
+    assert simulator.member("old@house.test") is None
+    assert simulator.member("new@house.test").status in {"pending", "subscribed"}
