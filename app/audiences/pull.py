@@ -94,7 +94,7 @@ WITH found AS MATERIALIZED (
          FROM identities i CROSS JOIN LATERAL (SELECT FROM contacts WHERE id = i.contact_id AND state = 'active'
             AND md5(lower(btrim(fields ->> 'email'))) = a.hash
             AND NOT EXISTS (SELECT FROM members m WHERE m.audience_id = :audience_id AND m.contact_id = i.contact_id
-                AND m.status NOT IN ('', 'archived', 'forgotten') AND m.subscriber_hash <> a.hash) OFFSET 0) AS c
+                AND m.status IN ('subscribed', 'pending', 'transactional') AND m.subscriber_hash <> a.hash) OFFSET 0) AS c
          WHERE i.kind = 'email' AND i.scope = '' AND i.match_value = a.match_value)) AS contact_id
     FROM unnest(CAST(:hashes AS text[]), CAST(:remote_ids AS text[]), CAST(:values AS text[]))
         AS a(hash, remote_id, match_value))

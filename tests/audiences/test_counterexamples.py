@@ -203,3 +203,25 @@ def test_consent_for_another_address_never_asks_the_one_that_opted_out(
     assert "pending" not in asked
     assert simulator.member("old@house.test") is None
     assert simulator.member("new@house.test").status in {"pending", "subscribed"}
+
+
+def test_whoever_opted_out_is_taken_out_also_where_staff_adds_their_other_address(
+    office: Any, simulator: Any
+) -> None:
+    cleo = office.add("old@house.test", first_name="Cleo")
+    office.push()
+    office.say(cleo, "withdrawn", "old@house.test")
+    office.push()
+    office.execute(
+        "INSERT INTO identities (kind, match_value, given_value, contact_id) VALUES ('email', :v, :v, :id)",
+        v="new@house.test",
+        id=cleo,
+    )
+    office.change(cleo, email="new@house.test")
+    office.push()
+
+    simulator.staff("add", "new@house.test")
+    pull_audience(office.sessions, office.connections, office.audience_id)
+    office.push()
+
+    assert "unsubscribed" == simulator.member("new@house.test").status
