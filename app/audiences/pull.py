@@ -129,9 +129,11 @@ def apply_member_states(
     """
     by_hash = {state.member_hash or subscriber_hash(state.email): state for state in states}
     known = find_known(session, audience, by_hash)
-    pairs = _one_each(known, by_hash)
-    opt_outs = [_opt_out(one, state) for one, state in pairs if _is_news(one, state)]
-    opt_ins = [found for one, state in pairs if (found := _find_opt_in(one, state))]
+    found = [(one, by_hash[member_hash]) for member_hash, one in known.items()]
+    found = [(one, state) for one, state in found if not _is_coming_back(one, state)]
+    pairs = _one_each(found)
+    opt_outs = [_opt_out(one, state) for one, state in found if _is_news(one, state)]
+    opt_ins = [opt_in for one, state in pairs if (opt_in := _find_opt_in(one, state))]
     fields = [news for one, state in pairs for news in find_field_news(one, state, audience)]
     emails = [news for one, state in pairs if (news := find_email_news(one, state))]
     touched = [*(one.contact_id for one in opt_outs), *(one.contact_id for one in opt_ins)]
@@ -162,15 +164,16 @@ def apply_member_states(
     )
 
 
-def _one_each(
-    known: Mapping[str, Known], by_hash: Mapping[str, MemberState]
-) -> list[tuple[Known, MemberState]]:
-    """Each contact with its member; of two that it may be, the one of which the mirror speaks."""
-    ours: dict[int, tuple[Known, MemberState]] = {}
-    for member_hash, one in sorted(known.items(), key=lambda pair: pair[0] == pair[1].member_hash):
-        if not _is_coming_back(one, by_hash[member_hash]):
-            ours[one.contact_id] = (one, by_hash[member_hash])
-    return list(ours.values())
+def _one_each(found: Sequence[tuple[Known, MemberState]]) -> list[tuple[Known, MemberState]]:
+    """Each contact with one member; of two that it may be, one that is mailed, else the one of which the mirror speaks."""
+    ranked = sorted(
+        found,
+        key=lambda pair: (
+            pair[1].status in REACHABLE_THERE,
+            pair[0].member_hash == (pair[1].member_hash or subscriber_hash(pair[1].email)),
+        ),
+    )
+    return list({one.contact_id: (one, state) for one, state in ranked}.values())
 
 
 def find_known(

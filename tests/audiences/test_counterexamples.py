@@ -191,6 +191,7 @@ def test_consent_for_another_address_never_asks_the_one_that_opted_out(
     office.change(cleo, email="new@house.test")
     office.say(cleo, "given", "new@house.test", "confirmed")
     for _ in range(2):
+        office.hurry()
         office.push()
 
     asked = [

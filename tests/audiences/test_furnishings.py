@@ -287,7 +287,9 @@ def test_settings_are_checked_and_everybody_is_planned_anew(office: Any, simulat
 
     assert office.execute("SELECT contact_id FROM changes") == [(contact_id,)]
     assert office.execute("SELECT on_return FROM audiences") == [("form_only",)]
-    assert office.execute("SELECT action FROM audit_entries ORDER BY id DESC LIMIT 1") == [("audience.change",)]
+    assert office.execute("SELECT action FROM audit_entries ORDER BY id DESC LIMIT 1") == [
+        ("audience.change",)
+    ]
 
 
 # Preflight and the schema

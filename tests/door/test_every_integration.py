@@ -147,7 +147,9 @@ def test_google_ads_is_told_in_its_own_form_why_a_lead_is_refused(web, sessions,
         sample = place(session, box, signed_case("google_ads"))
     connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=10)
 
-    status, body = ask(connection, sample.path, replace(sample.case.unsigned, body=b'{"google_key": "wrong"}'))
+    status, body = ask(
+        connection, sample.path, replace(sample.case.unsigned, body=b'{"google_key": "wrong"}')
+    )
 
     connection.close()
     assert (401, ["message"]) == (status, list(json.loads(body)))
