@@ -100,10 +100,10 @@ ADOPT = text("""
 
 
 # A member belongs to one contact: the one that has its address. Who spoke of it before lets go: of another address now, or
-# merged, whose leaving would take the member out.
+# merged, whose leaving would take the member out. That goes for a write whose answer was lost, too (status '').
 LET_GO = text("""
     DELETE FROM members m USING contacts c, members o, contacts w
-    WHERE m.audience_id = :audience_id AND m.contact_id = ANY(CAST(:ids AS bigint[])) AND m.status <> ''
+    WHERE m.audience_id = :audience_id AND m.contact_id = ANY(CAST(:ids AS bigint[]))
       AND c.id = m.contact_id
       AND (c.state = 'merged' OR md5(lower(btrim(c.fields ->> 'email'))) IS DISTINCT FROM m.subscriber_hash)
       AND o.audience_id = m.audience_id AND o.subscriber_hash = m.subscriber_hash AND o.contact_id <> m.contact_id

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.audiences import push as push_module
 from app.audiences.outbox import queue_changes
 from app.audiences.pull import pull_audience
 from app.contacts.arrivals import Arrival
@@ -226,3 +227,32 @@ def test_whoever_opted_out_is_taken_out_also_where_staff_adds_their_other_addres
     office.push()
 
     assert "unsubscribed" == simulator.member("new@house.test").status
+
+
+def crash_push(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process dies after Mailchimp's answers and before its own commit."""
+
+    def die(*_arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(push_module, "settle_outcomes", die)
+        with pytest.raises(KeyboardInterrupt):
+            office.push()
+    office.execute("UPDATE changes SET leased_until = now() WHERE leased_until IS NOT NULL")
+
+
+def test_a_lost_answer_of_a_merged_contact_never_takes_out_the_member(
+    office: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = office.add(HOME, first_name="Ada")
+    crash_push(office, monkeypatch)
+    second = office.add(HOME, consent="none", first_name="Ada")
+
+    join_contacts(office, second, first)
+    for _ in range(2):
+        pull_audience(office.sessions, office.connections, office.audience_id, is_full=True)
+        office.push()
+
+    assert "subscribed" == simulator.member(HOME).status
+    assert [(second, "subscribed")] == office.execute("SELECT contact_id, status FROM members")
