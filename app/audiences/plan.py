@@ -63,7 +63,7 @@ class Operation:
     known: Mapping[str, Any] = field(default_factory=dict)
     evidence_id: int | None = None  # of consent that the person confirmed
     is_double_opt_in: bool = False
-    was: str = ""  # the member's status as known, on which a decided status rests
+    was: str = ""  # the member's status as known: a decided status rests on it, and it is no news
     reason: str = ""
 
     @property
@@ -232,10 +232,15 @@ def _profile(desired: Desired, contact: ContactView, mirror: Mirror, audience: A
     difference = find_difference(desired, contact, mirror, audience)
     if mirror.member_hash != desired.member_hash:
         return _step(
-            "change_email", desired, difference, member=mirror.member_hash, known=mirror.merge_fields
+            "change_email",
+            desired,
+            difference,
+            member=mirror.member_hash,
+            was=mirror.status,
+            known=mirror.merge_fields,
         )
     if difference.is_profile or difference.permissions:
-        return _step("upsert", desired, difference, known=mirror.merge_fields)
+        return _step("upsert", desired, difference, known=mirror.merge_fields, was=mirror.status)
     return _tags(desired, mirror)
 
 

@@ -5,7 +5,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.audiences.outcome import Outcome, from_archive, from_erasure, from_member, from_problem, from_tags
+from app.audiences.outcome import (
+    OPT_OUT_METHODS,
+    Outcome,
+    from_archive,
+    from_erasure,
+    from_member,
+    from_problem,
+    from_tags,
+)
 from app.audiences.plan import Operation
 from app.audiences.valve import return_status
 from app.audiences.views import AudienceView, Trouble
@@ -73,7 +81,13 @@ def _ask(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outc
 
 
 def _change_email(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
-    """The member keeps its id, tags and status under the new address."""
+    """The member keeps its id, tags and status under the new address, but for whoever opted out since.
+
+    What they said, they said of the address that they have there: it is learned of that one, which stays.
+    """
+    there = gateway.get_member(audience.list_id, operation.member)
+    if there.status in OPT_OUT_METHODS and there.status != operation.was:
+        return from_member(replace(operation, pushed_hash="", merge_fields={}), there, audience)
     try:
         return _without_bad_fields(
             operation,

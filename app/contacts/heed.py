@@ -1,8 +1,9 @@
 """An erased person's refusal still counts for whoever else uses the address: nothing else of them is kept."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -21,11 +22,19 @@ HOLDERS = text(
     GROUP BY i.match_value
     """
 )
-# A list's row is met anew by every run: what was heeded once is not said again.
+# A list's row is met anew by every run: what was heeded once is not said again, unless the owner of the address confirmed
+# consent since, at `lifted_at`, and it was stated after that.
 HEEDED = text(
     """
-    SELECT address, channel, purpose, method FROM consent_evidence
-    WHERE actor = :actor AND verdict = 'withdrawn' AND address IN (SELECT jsonb_array_elements_text(CAST(:addresses AS jsonb)))
+    SELECT h.address, h.channel, h.purpose, h.method,
+           (SELECT min(least(g.occurred_at, g.received_at)) FROM consent_evidence g
+            WHERE g.address = h.address AND g.channel = h.channel AND g.verdict = 'given' AND g.proof = 'confirmed'
+              AND least(g.occurred_at, g.received_at) > h.heeded_at) AS lifted_at
+    FROM (SELECT address, channel, purpose, method, max(least(occurred_at, received_at)) AS heeded_at
+          FROM consent_evidence
+          WHERE actor = :actor AND verdict = 'withdrawn'
+            AND address IN (SELECT jsonb_array_elements_text(CAST(:addresses AS jsonb)))
+          GROUP BY address, channel, purpose, method) AS h
     """
 )
 
@@ -37,11 +46,11 @@ def heed_suppressed(session: Session, resolved: Iterable[Resolved]) -> list[Evid
         return []
     asked = {"addresses": json.dumps(sorted({line.address for line in stated}))}
     holders = {str(row[0]): int(row[1]) for row in session.execute(HOLDERS, asked)}
-    heeded = {tuple(row) for row in session.execute(HEEDED, {**asked, "actor": ACTOR})}
+    heeded = {tuple(row[:4]): row.lifted_at for row in session.execute(HEEDED, {**asked, "actor": ACTOR})}
     return [
         replace(line, contact_id=holders[line.address])
         for line in stated
-        if line.address in holders and _key(line) not in heeded
+        if line.address in holders and _is_news(line, heeded)
     ]
 
 
@@ -54,5 +63,9 @@ def _refusals(one: Resolved) -> Sequence[EvidenceRow]:
     ]
 
 
-def _key(line: EvidenceRow) -> tuple[str, str, str, str]:
-    return (line.address, line.channel, line.purpose, line.method)
+def _is_news(line: EvidenceRow, heeded: Mapping[tuple[str, ...], datetime | None]) -> bool:
+    key = (line.address, line.channel, line.purpose, line.method)
+    lifted_at = heeded.get(key)
+    if lifted_at is None:
+        return key not in heeded
+    return min(line.occurred_at, line.received_at) > lifted_at

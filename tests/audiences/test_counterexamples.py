@@ -77,6 +77,24 @@ def test_an_erased_persons_refusal_counts_for_the_address_that_others_use(
     )
 
 
+def test_an_erased_persons_refusal_counts_again_after_the_address_was_confirmed(
+    office: Any, simulator: Any, box: SecretBox
+) -> None:
+    ben = office.add("ben@house.test", first_name="Ben")
+    ids_of(office, ben)
+    with transaction(office.sessions) as session:
+        erase_contact(session, ben, box, "asked")
+    cleo = office.add(HOME, first_name="Cleo")
+    refuse(office, box, Identity("external_id", "n1", "crm"), Identity("email", HOME))
+    office.say(cleo, "given", HOME, "confirmed")
+    assert "given" == office.consent(cleo)
+
+    refuse(office, box, Identity("external_id", "n1", "crm"), Identity("email", HOME))
+    office.push()
+
+    assert ("withdrawn", 0) == (office.consent(cleo), simulator.subscribing(HOME))
+
+
 def test_a_member_made_while_two_were_one_goes_back_to_whose_address_it_is(
     office: Any, simulator: Any
 ) -> None:
@@ -256,3 +274,77 @@ def test_a_lost_answer_of_a_merged_contact_never_takes_out_the_member(
 
     assert "subscribed" == simulator.member(HOME).status
     assert [(second, "subscribed")] == office.execute("SELECT contact_id, status FROM members")
+
+
+@pytest.mark.parametrize("act", ["bounce", "unsubscribe", "abuse"])
+def test_what_happened_to_an_address_is_learned_of_that_one_when_the_member_should_move(
+    office: Any, simulator: Any, act: str
+) -> None:
+    ada = office.add("old@house.test", first_name="Ada")
+    office.push()
+    office.execute(
+        "INSERT INTO identities (kind, match_value, given_value, contact_id) VALUES ('email', :v, :v, :id)",
+        v="new@house.test",
+        id=ada,
+    )
+    office.change(ada, email="new@house.test")
+    simulator.contact(act, "old@house.test")
+    office.push()
+    joins = simulator.subscribing("old@house.test")
+
+    office.change(ada, email="old@house.test")
+    office.say(ada, "given", "old@house.test")
+    office.push()
+
+    assert ("withdrawn", joins) == (office.consent(ada), simulator.subscribing("old@house.test"))
+    assert [("old@house.test",)] == office.execute(
+        "SELECT address FROM consent_evidence WHERE verdict = 'withdrawn'"
+    )
+
+
+def test_an_address_given_while_two_were_one_is_found_with_both_afterwards(
+    office: Any, simulator: Any, box: SecretBox
+) -> None:
+    ben = office.add("ben@house.test", first_name="Ben")
+    other = office.add(HOME, consent="withdrawn", first_name="Ben")
+    merge_id = join_contacts(office, ben, other)
+    with transaction(office.sessions) as session:
+        now = database_now(session)
+        patch = ContactPatch(
+            identities=(Identity("email", HOME),),
+            fields={"email": HOME, "first_name": "Ben"},
+            consents=(ConsentEvidence("email", "newsletter", "given", "confirmed"),),
+        )
+        arrival = Arrival(None, 0, None, None, 50, now, now, patch)
+        record(session, resolve(session, [arrival], box), default_fields())
+
+    part_contacts(office, merge_id)
+    office.push()
+
+    found = office.execute("SELECT contact_id FROM identities WHERE match_value = :v ORDER BY 1", v=HOME)
+    assert [(ben,), (other,)] == found
+    assert (HOME, "given", "withdrawn") == (
+        office.fields(ben)["email"],
+        office.consent(ben),
+        office.consent(other),
+    )
+    assert 0 == simulator.subscribing(HOME)
+
+
+def test_why_somebody_could_not_be_a_member_is_forgotten_once_they_opted_out(
+    office: Any, simulator: Any
+) -> None:
+    first = office.add(HOME, first_name="Ada")
+    second = office.add(HOME, first_name="Bea")
+    office.push()
+    assert "failed" == office.mirror(second).sync_state
+    office.say(second, "withdrawn", HOME)
+    office.touch(first)
+    office.push()
+    calls = simulator.calls
+
+    office.touch(first, second)
+    office.push()
+
+    assert calls == simulator.calls
+    assert [(first, "unsubscribed")] == office.execute("SELECT contact_id, status FROM members")

@@ -107,7 +107,8 @@ def test_a_changed_address_does_not_bring_back_somebody_who_left(office: Any, si
 
     office.push()
 
-    assert simulator.member("augusta@house.test").status == "unsubscribed"
+    assert simulator.member("ada@house.test").status == "unsubscribed"
+    assert simulator.member("augusta@house.test") is None
     assert office.consent(contact_id) == "withdrawn"
     assert simulator.subscribing("augusta@house.test") == 0
 
