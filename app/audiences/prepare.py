@@ -11,7 +11,7 @@ from app.audiences.asking import note_asked
 from app.audiences.batches import Held
 from app.audiences.guard import Guard
 from app.audiences.load import adopt_members, let_go_of_members, load_situations
-from app.audiences.mirror import MirrorWrite, note_uncertain, write_members
+from app.audiences.mirror import MirrorWrite, forget_members, note_uncertain, write_members
 from app.audiences.outbox import TakenChange, drop_changes, lease_changes, queue_changes, take_changes
 from app.audiences.outcome import cannot_sync
 from app.audiences.plan import Operation, plan_member
@@ -108,6 +108,16 @@ def _lease(
 def _write_idle(session: Session, audience: AudienceView, idle: Sequence[_Planned]) -> None:
     writes = [write for one in idle if (write := _write_without_call(one.operation, one.mirror)) is not None]
     write_members(session, audience.audience_id, writes)
+    forget_members(
+        session, audience.audience_id, [one.contact.contact_id for one in idle if _is_idle_talk(one)]
+    )
+
+
+def _is_idle_talk(planned: _Planned) -> bool:
+    """Why somebody could not be made a member, who is not to be one any more."""
+    mirror = planned.mirror
+    has_failed = mirror is not None and mirror.status == "" and mirror.sync_state == "failed"
+    return has_failed and planned.operation.kind == "nothing"
 
 
 def _write_without_call(operation: Operation, mirror: Mirror | None) -> MirrorWrite | None:
@@ -122,7 +132,7 @@ def _write_without_call(operation: Operation, mirror: Mirror | None) -> MirrorWr
         )
     if mirror is None:
         return None
-    is_mended = mirror.sync_state == "failed" and mirror.status not in OPTED_OUT_THERE
+    is_mended = mirror.sync_state == "failed" and mirror.status not in {"", *OPTED_OUT_THERE}
     is_news = bool(operation.pushed_hash) and operation.pushed_hash != mirror.pushed_hash
     if not is_news and not is_mended:
         return None

@@ -80,6 +80,18 @@ RETURN_OWN_MEMBERS = text(
       AND NOT EXISTS (SELECT FROM members o WHERE o.contact_id = :target AND o.audience_id = m.audience_id)
     """
 )
+# An address that the winner was given again since is the winner's too: without it nobody would find them by it, nor heed
+# what others at the same address say.
+KEEP_ADDRESS = text(
+    """
+    INSERT INTO identities (kind, scope, match_value, given_value, is_matching, contact_id, source_id, event_id)
+    SELECT i.kind, i.scope, i.match_value, i.given_value, i.is_matching, c.id, i.source_id, i.event_id
+    FROM contacts c JOIN identities i ON i.contact_id = :target AND i.kind = 'email'
+        AND i.match_value = lower(btrim(c.fields ->> 'email'))
+    WHERE c.id = :origin
+    ON CONFLICT DO NOTHING
+    """
+)
 REDIRECT = text(
     "UPDATE contacts SET state = 'merged', merged_into_id = :winner_id, updated_at = now() WHERE id = :loser_id"
 )
@@ -187,13 +199,14 @@ def unmerge(session: Session, merge_id: int, actor: str, *, dictionary: Dictiona
         session.execute(statement, {**points, "ids": moved[name]})
     audience_ids, hashes = [row[0] for row in moved["members"]], [row[1] for row in moved["members"]]
     session.execute(RETURN_MEMBERS, {**points, "audience_ids": audience_ids, "hashes": hashes})
-    session.execute(RETURN_OWN_MEMBERS, points)
     session.execute(REVIVE, {"loser_id": loser_id})
     since = {"winner_id": winner_id, "loser_id": loser_id, "last_evidence_id": moved["last_evidence_id"]}
     session.execute(SHARE_OPT_OUTS, since)
     session.execute(CLOSE, {"merge_id": merge_id})
     judge(session, winner_id, loser_id, "different", actor, reason=f"merge {merge_id} undone")
     _derive(session, (winner_id, loser_id), dictionary)
+    session.execute(KEEP_ADDRESS, points)
+    session.execute(RETURN_OWN_MEMBERS, points)
     _restore_times(session, moved, winner_id, loser_id)
     return Merged(merge_id, winner_id, loser_id)
 
