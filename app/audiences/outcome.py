@@ -91,7 +91,9 @@ def from_member(
         asked_evidence_id=None,
         reason=operation.reason,
     )
-    opt_out = "" if is_ours else OPT_OUT_METHODS.get(state.status, "")
+    # What was known before is in the ledger with its own time; our write's time would make it newer than it is.
+    is_news = not is_ours and state.status != operation.was
+    opt_out = OPT_OUT_METHODS.get(state.status, "") if is_news else ""
     # Anybody found out of the audience is planned once more, which notes the reason without a call.
     is_whole = (
         (operation.tags == tags or has_same_tags(operation.tags, tags))

@@ -198,6 +198,12 @@ def _opt_out(known: Known, state: MemberState) -> OptOut:
 def _is_news(known: Known, state: MemberState) -> bool:
     """An opt-out there that is neither our own doing nor in the ledger already."""
     is_own_doing = known.status == state.status and known.pushed_hash == LEFT
+    if (
+        known.status == state.status
+        and known.last_changed is not None
+        and state.changed_at == known.last_changed
+    ):
+        return False  # read before, or the answer to a write of ours: the ledger had its say then
     return state.status in OPT_OUT_METHODS and known.ledger != "withdrawn" and not is_own_doing
 
 
