@@ -33,6 +33,7 @@ from app.audiences.reconcile import run_reconcile
 from app.audiences.steer import pause, resume
 from app.contacts.erase import erase_contact
 from app.contacts.merge import merge, unmerge
+from app.contacts.normalise import match_value
 from app.core.errors import BusyError, ConflictError
 from app.core.runtime import Runtime
 from app.inbox.replay import Choice, replay
@@ -525,9 +526,10 @@ class Town:
             self._read(list_id)
 
     def _read(self, list_id: str) -> None:
-        """Whoever is seen out of the list is known to be out."""
+        """Whoever is seen out of the list is known to be out, if somebody here has the address: nothing is kept of others."""
+        ours = {email for (email,) in self.select("SELECT match_value FROM identities WHERE kind = 'email'")}
         for one in self.simulator.world.audiences[list_id].members():
-            if one.status in {"unsubscribed", "cleaned"}:
+            if one.status in {"unsubscribed", "cleaned"} and match_value("email", one.email).value in ours:
                 self.judge.learn(one.email, list_id, self.number)
 
     def reconcile(self, step: Step) -> None:
