@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import text, update
+from sqlalchemy import Row, text, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.audiences.mirror import forget_members
+from app.audiences.mirror import MirrorWrite, forget_members, write_members
 from app.audiences.models import Audience
 from app.audiences.pull import apply_member_states
 from app.audiences.runs import RunWatch
@@ -30,7 +31,7 @@ ASKED_MOST = 200
 
 # Rows written while reading belong to people whom a push just made.
 IN_MIRROR = text("""
-    SELECT contact_id, subscriber_hash FROM members
+    SELECT contact_id, subscriber_hash, email_address, status FROM members
     WHERE audience_id = :audience_id AND status NOT IN ('', 'archived', 'forgotten') AND updated_at < :before
 """)
 
@@ -98,19 +99,29 @@ def settle_gone(
     """
     with transaction(sessions) as session:
         rows = session.execute(IN_MIRROR, {"audience_id": audience.audience_id, "before": before})
-        gone = {row.subscriber_hash: row.contact_id for row in rows if not seen.knows(row.subscriber_hash)}
+        lost = {row.subscriber_hash: row for row in rows if not seen.knows(row.subscriber_hash)}
+    gone = {member_hash: row.contact_id for member_hash, row in lost.items()}
     found = _find_archived(sessions, gateway, audience, gone) if len(gone) > FEW else set()
     missing = [member_hash for member_hash in gone if member_hash not in found][:ASKED_MOST]
     for member_hash in missing:
         state = gateway.find_member(audience.list_id, member_hash)
         with transaction(sessions) as session:
             if state is None:
-                forget_members(session, audience.audience_id, [gone[member_hash]])
+                _let_go(session, audience.audience_id, lost[member_hash])
             else:
                 apply_member_states(session, audience, [state])
         if state is not None and state.status != "archived":
             del gone[member_hash]
     return sorted(gone.values())
+
+
+def _let_go(session: Session, audience_id: int, lost: Row[Any]) -> None:
+    """Not there at all: deleted for good, or under an address that we do not know. Who was being asked is not asked twice."""
+    if lost.status != "pending":
+        forget_members(session, audience_id, [lost.contact_id])
+        return
+    write = MirrorWrite(lost.contact_id, lost.email_address, lost.subscriber_hash, "archived")
+    write_members(session, audience_id, [write])
 
 
 def _find_archived(

@@ -7,6 +7,7 @@ import pytest
 from app.audiences import push as push_module
 from app.audiences.outbox import queue_changes
 from app.audiences.pull import pull_audience
+from app.audiences.reconcile import run_reconcile
 from app.contacts.arrivals import Arrival
 from app.contacts.erase import erase_contact
 from app.contacts.merge import merge, unmerge
@@ -348,3 +349,36 @@ def test_why_somebody_could_not_be_a_member_is_forgotten_once_they_opted_out(
 
     assert calls == simulator.calls
     assert [(first, "unsubscribed")] == office.execute("SELECT contact_id, status FROM members")
+
+
+def test_whoever_is_being_asked_and_moves_out_of_sight_is_not_asked_again(
+    office: Any, simulator: Any
+) -> None:
+    office.execute("UPDATE audiences SET is_double_opt_in = true")
+    ben, *_ = [office.add(f"{name}@house.test") for name in ("ben", "ada")]
+    office.push()  # by a batch, whose answer has no lasting ids
+    assert ("pending", "") == (office.mirror(ben).status, office.mirror(ben).remote_contact_id)
+    simulator.contact("change_email", "ben@house.test", new_email="else@house.test")
+    office.execute("UPDATE members SET updated_at = now() - interval '1 minute'")
+
+    run_reconcile(office.sessions, office.connections, office.audience_id)
+    office.touch(ben)
+    office.push()
+
+    assert (None, "archived") == (simulator.member("ben@house.test"), office.mirror(ben).status)
+    assert "pending" == simulator.member("else@house.test").status
+
+
+@pytest.mark.parametrize("act", ["unsubscribe", "abuse", "bounce"])
+def test_whoever_opted_out_before_anybody_here_knew_them_stays_out(
+    office: Any, simulator: Any, act: str
+) -> None:
+    simulator.contact("signup", HOME)
+    simulator.contact(act, HOME)
+    pull_audience(office.sessions, office.connections, office.audience_id)
+    status = simulator.member(HOME).status
+
+    cleo = office.add(HOME, first_name="Cleo")
+    office.push()
+
+    assert (status, "withdrawn") == (simulator.member(HOME).status, office.consent(cleo))
