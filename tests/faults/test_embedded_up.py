@@ -78,10 +78,16 @@ def environment(home: Path, port: int) -> dict[str, str]:
     }
 
 
+def hear_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def start_up(home: Path, port: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "app.cli.main", "up"],
         env=environment(home, port), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        # A shell starts what it puts into the background with SIGINT ignored, and children inherit that.
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - one call, before any thread of the child
     )  # fmt: skip
 
 
