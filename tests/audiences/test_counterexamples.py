@@ -355,7 +355,7 @@ def test_whoever_is_being_asked_and_moves_out_of_sight_is_not_asked_again(
     office: Any, simulator: Any
 ) -> None:
     office.execute("UPDATE audiences SET is_double_opt_in = true")
-    ben, *_ = [office.add(f"{name}@house.test") for name in ("ben", "ada")]
+    ben, *_ = [office.add(f"{name}@house.test") for name in ("ben", "ada", "dov")]
     office.push()  # by a batch, whose answer has no lasting ids
     assert ("pending", "") == (office.mirror(ben).status, office.mirror(ben).remote_contact_id)
     simulator.contact("change_email", "ben@house.test", new_email="else@house.test")
