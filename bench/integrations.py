@@ -103,7 +103,7 @@ def batch_body() -> bytes:
 def door_to_events() -> float:
     """Seconds from posting a Meta batch of 1,000 changes until its events are in the database."""
     with running_muster() as muster:
-        muster.muster("sources", "add", "meta_leads", "leads", "--set", "app_secret=bench-secret")
+        muster.run("sources", "add", "meta_leads", "leads", "--set", "app_secret=bench-secret")
         body = batch_body()
         proof = hmac.new(b"bench-secret", body, hashlib.sha256).hexdigest()
         headers = {"X-Hub-Signature-256": f"sha256={proof}", "Content-Type": "application/json"}
