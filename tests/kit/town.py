@@ -385,6 +385,10 @@ class Town:
         before = self.simulator.world.audiences[list_id].find(email)
         status = before.status if before else ""
         if what == "import":
+            if before is not None and status == "pending" and before.signup_at:
+                # Whether the link or staff's file ended `pending` nobody can tell: Mailchimp then shows the time of
+                # their form, and an opt-in, in either case. What they said in the form counts from then.
+                self.judge.agree(email, before.signup_at, self.number, is_confirmed=True)
             with self.simulator.world.change():
                 import_members(
                     self.simulator.world,
