@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
@@ -17,6 +18,13 @@ from app.core.servers import running_servers
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("MUSTER_SHARED", ROOT.parent / "shared"))
+
+# How long an example takes says more about the machine than about the code. And chance belongs where somebody watches: the
+# same examples each time, so that a change never fails for what another one did; `MUSTER_PROPERTIES=long` draws new ones.
+hypothesis.settings.register_profile(
+    "muster", deadline=None, derandomize=os.environ.get("MUSTER_PROPERTIES") != "long", print_blob=True
+)
+hypothesis.settings.load_profile("muster")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

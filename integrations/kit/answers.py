@@ -25,7 +25,9 @@ def simple_name(label: str) -> str:
     maxsize=4096
 )  # a form's questions are the same in every delivery; cut first, so that the cache stays small
 def _simple_name(label: str) -> str:
-    text = unicodedata.normalize("NFKD", label.casefold().translate(_LETTERS))
+    # A decorated letter may turn out to be a capital one ("𝕊" is "S"), so it is decomposed before it is made small.
+    small = unicodedata.normalize("NFKD", label).casefold().translate(_LETTERS)
+    text = unicodedata.normalize("NFKD", small)
     plain = "".join(character for character in text if not unicodedata.combining(character))
     return _NOT_A_LETTER.sub("_", unicodedata.normalize("NFC", plain)).strip("_")[:_LONGEST].strip("_")
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import hypothesis
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -15,10 +14,6 @@ from app.contacts.resolve import resolve
 from app.core.secretbox import SecretBox
 from mappings.language.fields import FieldDictionary, default_fields
 from mappings.language.patch import ConsentEvidence, ContactPatch, Identity
-
-# How long an example takes says more about the machine than about the code.
-hypothesis.settings.register_profile("contacts", deadline=None)
-hypothesis.settings.load_profile("contacts")
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -19,6 +19,7 @@ from integrations.kit.answers import Answers, is_address, simple_name
         ("STRASSE / Straße", "strasse_strasse"),
         ("Łódź & Ærø", "lodz_aero"),
         ("İstanbul", "istanbul"),
+        ("𝕊chool", "school"),
         ("Имя", "имя"),
         ("お名前", "お名前"),
         ("이름", "이름"),
