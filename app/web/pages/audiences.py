@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy.orm import Session
 
-from app.audiences import steer
 from app.audiences.configure import get_audience_row
 from app.audiences.decide_review import decide_review
 from app.audiences.hooks import HookState
@@ -18,6 +17,7 @@ from app.audiences.models import Audience
 from app.core.audit import audit
 from app.core.errors import InvalidError
 from app.web.access import make_blueprint, requires
+from app.web.pages import steering
 from app.web.pages.forms import Refusal, ask_worker, calling, do
 from app.web.queries.alerts import list_alert_lines
 from app.web.queries.audiences import get_audience_page, list_audience_lines, list_cannot
@@ -72,36 +72,21 @@ def _change(place: str, slug: str, work: Callable[[Session, Audience], str]) -> 
 def pause(audience: str) -> ResponseReturnValue:
     """Write nothing but opt-outs and erasures until somebody resumes it."""
     reason = request.form.get("reason", "").strip()[:REASON_LENGTH]
-
-    def work(db: Session, row: Audience) -> str:
-        is_first = steer.pause(db, row.id, current_user.email, reason)
-        return "Paused. Only opt-outs and erasures are written." if is_first else "It was paused already."
-
-    return _change("steer", audience, work)
+    return _change("steer", audience, lambda db, row: steering.pause(db, row.id, reason))
 
 
 @blueprint.post("/audiences/<slug:audience>/resume")
 @requires("editor")
 def resume(audience: str) -> ResponseReturnValue:
     """Let a paused audience go on."""
-
-    def work(db: Session, row: Audience) -> str:
-        was_paused = steer.resume(db, row.id, current_user.email)
-        return "It goes on where it stopped." if was_paused else "It was not paused."
-
-    return _change("steer", audience, work)
+    return _change("steer", audience, lambda db, row: steering.resume(db, row.id))
 
 
 @blueprint.post("/audiences/<slug:audience>/cancel")
 @requires("editor")
 def cancel(audience: str) -> ResponseReturnValue:
     """End what runs; opt-outs and live changes stay queued."""
-
-    def work(db: Session, row: Audience) -> str:
-        dropped = steer.cancel(db, row.id, current_user.email)
-        return f"Cancelled. {dropped} queued changes were forgotten; opt-outs and live changes stay."
-
-    return _change("steer", audience, work)
+    return _change("steer", audience, lambda db, row: steering.cancel(db, row.id))
 
 
 @blueprint.post("/audiences/<slug:audience>/dry-run")

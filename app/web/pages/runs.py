@@ -13,6 +13,7 @@ from app.audiences import steer
 from app.audiences.configure import get_audience_row, list_audiences
 from app.audiences.run_views import RunView, get_run, list_runs
 from app.web.access import make_blueprint, requires
+from app.web.pages import steering
 from app.web.pages.forms import Refusal, do, ring
 from app.web.queries.audiences import find_names, run_people
 from app.web.states import RUN_KINDS
@@ -116,37 +117,26 @@ def reject(run_id: int) -> ResponseReturnValue:
     return _decide(run_id, work)
 
 
+def _steer(run_id: int, work: Callable[[Session, int], str]) -> ResponseReturnValue:
+    return _decide(run_id, lambda db, run: work(db, get_audience_row(db, run.audience).id))
+
+
 @blueprint.post("/runs/<id:run_id>/pause")
 @requires("editor")
 def pause(run_id: int) -> ResponseReturnValue:
     """Pause the run's audience; what runs takes no new work."""
-
-    def work(db: Session, run: RunView) -> str:
-        is_first = steer.pause(db, get_audience_row(db, run.audience).id, current_user.email)
-        return "Paused. Only opt-outs and erasures are written." if is_first else "It was paused already."
-
-    return _decide(run_id, work)
+    return _steer(run_id, steering.pause)
 
 
 @blueprint.post("/runs/<id:run_id>/resume")
 @requires("editor")
 def resume(run_id: int) -> ResponseReturnValue:
     """Let the run's audience go on; the next push continues."""
-
-    def work(db: Session, run: RunView) -> str:
-        was_paused = steer.resume(db, get_audience_row(db, run.audience).id, current_user.email)
-        return "It goes on where it stopped." if was_paused else "It was not paused."
-
-    return _decide(run_id, work)
+    return _steer(run_id, steering.resume)
 
 
 @blueprint.post("/runs/<id:run_id>/cancel")
 @requires("editor")
 def cancel(run_id: int) -> ResponseReturnValue:
     """End what runs for the run's audience; opt-outs and live changes stay queued."""
-
-    def work(db: Session, run: RunView) -> str:
-        dropped = steer.cancel(db, get_audience_row(db, run.audience).id, current_user.email)
-        return f"Cancelled. {dropped} queued changes were forgotten; opt-outs and live changes stay."
-
-    return _decide(run_id, work)
+    return _steer(run_id, steering.cancel)
