@@ -11,6 +11,8 @@ from integrations.mailchimp.gateway import WEBHOOK_EVENTS, WEBHOOK_SOURCES
 # (a public connector that had it on looped: mc-magento2 issue 2334, seen 2026-11).
 EVENTS = WEBHOOK_EVENTS[:5]
 SOURCES = WEBHOOK_SOURCES[:2]
+# Only whoever rotates the key changes it, so a hook with an older one waits for its new address.
+RENEWED = "its secret was renewed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def plan_hook(webhooks: Sequence[Webhook], url: str, *, has_secret: bool) -> Hoo
 def _fault(same: Sequence[Webhook], old: Sequence[Webhook]) -> str:
     if same:
         return "its secret was never heard" if same[0].is_signed else "it is not signed"
-    return "its address is out of date" if old else "it is not there"
+    return RENEWED if old else "it is not there"
 
 
 def _wrong_switches(webhook: Webhook) -> str:

@@ -48,7 +48,7 @@ class HookState:
     """What is known of an audience's webhook.
 
     state: registered; unreachable (nobody outside can call us, so only pulls bring news); missing; broken.
-    `trouble`: why it cannot be repaired, since when. `repaired`: what was wrong the last time that it was mended.
+    `trouble`: why it cannot be repaired, since when. `repaired`: what was wrong, or renewed, when it was mended last.
     """
 
     state: str
@@ -174,7 +174,7 @@ class HookKeeper:
             mind_problem(self._sessions, audience.id, problem)
             return self._remember(audience.id, {**shown, "state": "broken", "trouble": problem.sentence})
         before = hook_state(audience)
-        is_repaired = bool(before.url) and not plan.is_well and not rotates
+        is_repaired = bool(before.url) and not plan.is_well
         repaired = "; ".join(plan.faults) if is_repaired else before.repaired
         return self._remember(audience.id, {**shown, "state": "registered", "repaired": repaired}, live)
 
