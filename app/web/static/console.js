@@ -73,7 +73,47 @@ export function say(place, text) {
   place.prepend(notice);
 }
 
-// ---- the mapping editor: the server checks at each pause
+// ---- what somebody types: the server looks at it at each pause
+
+const PAUSE = 400;
+
+export function atPauses(text, work) {
+  let timer = 0;
+  text.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(work, PAUSE);
+  });
+}
+
+// A function that posts what it is given to `url` and puts the answer into `result`; `name` begins the sentence when it
+// fails. Of questions that overtake one another the last counts: false for the answer to an earlier one.
+export function makeAsk(result, url, name) {
+  let turn = 0;
+  return async (values) => {
+    turn += 1;
+    const mine = turn;
+    const body = new FormData();
+    for (const [key, value] of Object.entries(values)) body.set(key, value);
+    result.classList.add("busy");
+    try {
+      const answer = await fetchFragment(url, {
+        method: "POST",
+        body,
+        headers: { "X-CSRFToken": document.querySelector("meta[name=csrf-token]").content },
+      });
+      if (mine !== turn) return false;
+      if (answer.status === 401) say(result, "You are signed out. Keep your text somewhere, then sign in again.");
+      else if (answer.isOk) put(result, answer.text);
+      else say(result, `${name} did not go through. It is tried again when you go on typing.`);
+    } catch {
+      if (mine === turn) say(result, "Muster does not answer at the moment. It is tried again when you go on typing.");
+    }
+    result.classList.remove("busy");
+    return true;
+  };
+}
+
+// ---- the mapping editor
 
 function startEditor(form) {
   const text = form.querySelector("textarea");
@@ -81,8 +121,7 @@ function startEditor(form) {
   const result = document.getElementById("result");
   const choice = document.getElementById("event");
   const publish = form.querySelector("[data-publish]");
-  let timer = 0;
-  let turn = 0;
+  const ask = makeAsk(result, form.dataset.check, "The check");
   let isLeaving = false;
 
   function drawGutter() {
@@ -101,27 +140,7 @@ function startEditor(form) {
   }
 
   async function check() {
-    turn += 1;
-    const mine = turn;
-    const body = new FormData();
-    body.set("document", text.value);
-    body.set("event", choice?.value ?? "");
-    result.classList.add("busy");
-    try {
-      const answer = await fetchFragment(form.dataset.check, {
-        method: "POST",
-        body,
-        headers: { "X-CSRFToken": document.querySelector("meta[name=csrf-token]").content },
-      });
-      if (mine !== turn) return;
-      if (answer.status === 401) say(result, "You are signed out. Keep your text somewhere, then sign in again.");
-      else if (answer.isOk) put(result, answer.text);
-      else say(result, "The check did not go through. It is tried again when you go on typing.");
-    } catch {
-      if (mine === turn) say(result, "Muster does not answer at the moment. It is tried again when you go on typing.");
-    }
-    result.classList.remove("busy");
-    drawGutter();
+    if (await ask({ document: text.value, event: choice?.value ?? "" })) drawGutter();
   }
 
   function goToLine(number) {
@@ -134,11 +153,10 @@ function startEditor(form) {
 
   text.addEventListener("input", () => {
     if (publish) publish.disabled = true;
-    clearTimeout(timer);
-    timer = setTimeout(check, 400);
     drawGutter();
     if (publish) publish.disabled = true;
   });
+  atPauses(text, check);
   text.addEventListener("scroll", () => { gutter.scrollTop = text.scrollTop; });
   text.addEventListener("keydown", (event) => {
     // Tab indents, as in every editor; Escape first, and Tab moves on, so that the keyboard is not trapped.
