@@ -7,17 +7,11 @@ from typing import Any
 
 import click
 
+from app.cli.captured import headers_option, read_headers, say_head, say_ignored
 from app.cli.kit import emit, json_option, parse_pairs, print_table
 from app.cli.scaffold import check_name, write_scaffold
 from app.core.errors import InvalidError
-from app.inbox.sample import (
-    SampleHead,
-    read_head,
-    read_sample,
-    reading_as_json,
-    sample_config,
-    sample_request,
-)
+from app.inbox.sample import read_sample, reading_as_json, sample_config, sample_request
 from app.sources.settings import integration_of
 from integrations.kit.registry import get_source, list_integrations
 from integrations.kit.times import find_time
@@ -61,11 +55,7 @@ def _line(name: str) -> dict[str, Any]:
 @integrations.command("read")
 @click.argument("name")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--headers",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with `Name: value` lines, and a request line if you have it.",
-)
+@headers_option
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the source; may be repeated."
 )
@@ -82,7 +72,7 @@ def read(name: str, file: Path, headers: Path | None, *, as_json: bool, **option
     if file.stat().st_size > MAX_BODY_BYTES:
         raise InvalidError(f"{file.name} is larger than {MAX_BODY_BYTES} bytes.", "A delivery never is.")
     now = _moment(options["now"])
-    head = read_head(headers.read_text("utf-8", "replace")) if headers else SampleHead()
+    head = read_headers(headers)
     request = sample_request(
         file.read_bytes(), head, now, suffix=file.suffix, url=options["url"], url_key=options["url_key"]
     )
@@ -106,19 +96,13 @@ def _preset(name: str) -> CompiledMapping | None:
 
 
 def _say(found: Mapping[str, Any]) -> None:
-    verdict = found["verdict"]
-    click.echo(f"verdict   {'ok' if verdict['is_ok'] else verdict['reason']}")
-    if found["challenge"]:
-        click.echo(f"challenge {found['challenge']['status']} {found['challenge']['body']}")
-    if found["unreadable"]:
-        click.echo(f"unreadable {found['unreadable']['reason']}. {found['unreadable']['hint']}")
+    say_head(found)
     for event in found["events"]:
         click.echo(f"event     {event['kind']}  {event['key']}  {event['outcome']}")
         for patch in event["patches"]:
             for part, value in patch.items():
                 click.echo(f"            {part}  {value}")
-    for part in found["ignored"]:
-        click.echo(f"ignored   {part['kind']}: {part['reason']}")
+    say_ignored(found)
 
 
 @integrations.command("new")

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from app.cli.captured import headers_option, read_headers, say_head, say_ignored
 from app.cli.kit import emit, json_option, open_runtime, print_table
 from app.cli.slugs import complete_source
 from app.core.errors import BusyError, InvalidError
 from app.inbox.backfill import backfill_source
-from app.inbox.sample import SampleHead, read_head, sample_request
+from app.inbox.sample import sample_request
 from app.inbox.watch import check_source, list_source_troubles
 from app.sources.loaded import load_sources
 from app.trial import trial_as_json, try_delivery
@@ -21,11 +22,7 @@ from integrations.kit.times import find_time
 @click.command("try")
 @click.argument("slug", shell_complete=complete_source)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--headers",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with `Name: value` lines, and a request line if you have it.",
-)
+@headers_option
 @click.option("--url-key", default="", help="What follows the source's name in its address.")
 @click.option("--fetch", is_flag=True, help="Ask the platform's API for events that came as an id.")
 @json_option
@@ -37,19 +34,14 @@ def try_command(
     Nothing is written.
     """
     runtime = open_runtime()
-    head = read_head(headers.read_text("utf-8", "replace")) if headers else SampleHead()
+    head = read_headers(headers)
     request = sample_request(file.read_bytes(), head, datetime.now(UTC), suffix=file.suffix, url_key=url_key)
     found = trial_as_json(try_delivery(runtime, slug, request, is_fetching=fetch))
     emit(found, as_json=as_json, text=lambda: _say(found))
 
 
 def _say(found: Mapping[str, Any]) -> None:
-    verdict = found["verdict"]
-    click.echo(f"verdict   {'ok' if verdict['is_ok'] else verdict['reason'] + ' (read all the same)'}")
-    if found["challenge"]:
-        click.echo(f"challenge {found['challenge']['status']} {found['challenge']['body']}")
-    if found["unreadable"]:
-        click.echo(f"unreadable {found['unreadable']['reason']}. {found['unreadable']['hint']}")
+    say_head(found, " (read all the same)")
     for step in found["steps"]:
         click.echo(f"event     {step['event']['kind']}  {step['event']['key']}: {step['outcome']}")
         if step["problem"]:
@@ -62,15 +54,14 @@ def _say(found: Mapping[str, Any]) -> None:
             click.echo(f"  match     {'a new contact' if step['is_new_contact'] else step['contact_id']}")
         for operation in step["operations"]:
             click.echo(f"  {operation['audience']}: " + ", ".join(_words(operation)))
-    for part in found["ignored"]:
-        click.echo(f"ignored   {part['kind']}: {part['reason']}")
+    say_ignored(found)
     click.echo("Nothing was written.")
 
 
 def _words(operation: Mapping[str, Any]) -> list[str]:
     trouble = operation.get("trouble")
     return [
-        f"{name} {value}" if name != "kind" else str(value)
+        f"{name} {value}" if name != "kind" else KIND_WORDS.get(value, value)
         for name, value in operation.items()
         if name not in ("audience", "trouble")
     ] + ([trouble["reason"]] if trouble else [])
