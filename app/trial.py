@@ -31,6 +31,7 @@ MAX_EVENTS = 200
 
 EVENTS = text(f"SELECT {EVENT_COLUMNS} FROM events WHERE id = ANY(:ids) ORDER BY id").columns()  # noqa: S608 - fixed words
 KNOWN = text("SELECT key FROM events WHERE source_id = :source_id AND key = ANY(:keys)")
+GOING = frozenset({"archive", "erase"})  # whoever goes so is given no status
 NEWEST = text("SELECT coalesce(max(id), 0) FROM contacts")
 
 
@@ -159,7 +160,7 @@ def _operations(session: Session, contact_id: int) -> list[dict[str, Any]]:
 def _plain(operation: Operation) -> dict[str, Any]:
     made = {
         "kind": operation.kind,
-        "status": operation.status or operation.status_if_new,
+        "status": "" if operation.kind in GOING else operation.status or operation.status_if_new,
         "merge_fields": dict(operation.merge_fields),
         "tags": list(operation.tags_add or operation.tags),
         "tags_removed": list(operation.tags_remove),

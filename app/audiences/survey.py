@@ -31,6 +31,8 @@ EVERYBODY = text("""
 
 
 WORDS = {"change_email": "another address", "ask": "is asked to confirm"}
+# What becomes of the member there; only a person here is erased.
+LEAVING_WORDS = {"archive": "archived", "erase": "deleted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,8 @@ def find_difference(contact: ContactView, mirror: Mirror | None, operation: Oper
         return Finding("refused", operation.trouble.reason if operation.trouble else "")
     if operation.kind in LEAVING_KINDS:
         kind = "opted_out" if must_go(contact, operation) else "removed"
-        words = {"archive": "archived", "erase": "erased"}
-        return Finding(
-            kind, words.get(operation.kind, operation.status or "leaves"), is_losing=kind == "removed"
-        )
+        word = LEAVING_WORDS.get(operation.kind, operation.status or "leaves")
+        return Finding(kind, word, is_losing=kind == "removed")
     if mirror is None or mirror.status in {"", "archived"}:
         return Finding("added", f"joins as {operation.status or operation.status_if_new}")
     return _changed(mirror, operation)

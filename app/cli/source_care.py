@@ -18,6 +18,8 @@ from app.sources.loaded import load_sources
 from app.trial import trial_as_json, try_delivery
 from integrations.kit.times import find_time
 
+KIND_WORDS = {"erase": "delete"}  # a member there is deleted; only a person here is erased
+
 
 @click.command("try")
 @click.argument("slug", shell_complete=complete_source)

@@ -109,11 +109,13 @@ OPERATIONS = {
     "ask": "Mailchimp would ask by mail",
     "set_status": "would be set",
     "archive": "would be archived",
-    "erase": "would be erased",
+    "erase": "would be deleted",
     "change_email": "would get the new address",
     "tags": "would get other tags",
     "cannot_sync": "cannot be synced",
 }
+# Of what a run counts, the names that a page shows otherwise than they are.
+COUNT_WORDS = {"erase": "deleted"}
 MESSAGE_KINDS = {
     "comment": "Comment",
     "mention": "Mention",

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from app.core.clock import utc_now
 from app.web.states import (
+    COUNT_WORDS,
     DIRECTION_WORDS,
     MESSAGE_KINDS,
     OPERATIONS,
@@ -186,4 +187,5 @@ def add_words(app: Flask) -> None:
         MESSAGE_KINDS=MESSAGE_KINDS,
         DIRECTION_WORDS=DIRECTION_WORDS,
         OPERATIONS=OPERATIONS,
+        COUNT_WORDS=COUNT_WORDS,
     )

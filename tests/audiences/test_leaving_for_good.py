@@ -9,6 +9,7 @@ from app.audiences.load import get_audience, load_situations
 from app.audiences.plan import plan_member
 from app.audiences.reconcile import run_reconcile
 from app.audiences.run_views import get_run
+from app.audiences.survey import find_difference
 from app.core.db import transaction
 
 
@@ -30,6 +31,8 @@ def test_deleting_by_policy_is_a_leave_and_passes_no_pause(office: Any, crowd: l
     assert (operation.kind, operation.status) == ("erase", "forgotten")
     assert leaving_cause(situation.contact, operation) == "no longer fit the entry rule"
     assert must_go(situation.contact, operation) is False
+    found = find_difference(situation.contact, situation.mirror, operation)
+    assert (found.kind, found.change) == ("removed", "deleted")
 
 
 def test_all_at_once_are_stopped_before_anybody_is_deleted(

@@ -25,6 +25,13 @@ INSERT INTO consents (contact_id, channel, purpose, status, proof, evidence_id, 
 SELECT contact_id, 'email', 'newsletter', 'given', 'claimed', id, now() FROM line RETURNING contact_id
 """
 
+MEMBER = """
+WITH address AS (INSERT INTO identities (kind, match_value, given_value, contact_id)
+    VALUES ('email', 'p2@house.test', 'p2@house.test', :id))
+INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash, status, pushed_hash, pushed_at)
+SELECT a.id, :id, 'p2@house.test', md5('p2@house.test'), 'subscribed', 'written', now() FROM audiences a
+"""
+
 
 @pytest.fixture
 def simulator(monkeypatch):
@@ -238,3 +245,20 @@ def test_a_rule_that_is_no_rule_is_refused(call, people):
     assert 65 == call("audiences", "count", "newsletter", "--rule", "[]").code
     assert 65 == call("audiences", "count", "newsletter", "--rule", "{").code
     assert 65 == call("audiences", "count", "newsletter", "--rule", '{"nobody": []}').code
+
+
+def test_a_trial_says_that_a_member_would_be_deleted_and_not_that_a_person_would_be_erased(
+    call, people, sessions, tmp_path
+):
+    with sessions.begin() as session:
+        session.execute(
+            text("UPDATE audiences SET on_leave = 'delete', entry_rule = '{\"tags_any\": [\"No\"]}'")
+        )
+        session.execute(text(MEMBER), {"id": people[1]})
+    assert 0 == call("sources", "add", "website", "form").code
+    sample = tmp_path / "sample.form"
+    sample.write_text("email=p2@house.test")
+
+    said = call("sources", "try", "form", str(sample)).out
+
+    assert "  newsletter: delete\n" in said

@@ -77,6 +77,14 @@ def test_a_running_run_shows_how_far_it_is_and_refreshes_itself(viewer: Person, 
     assert "data-refresh-end" not in page
 
 
+def test_members_whom_a_policy_deleted_are_not_called_erased(viewer: Person, engine, running: int):
+    run_sql(engine, """UPDATE sync_runs SET counts = '{"erase": 3, "set_status": 2}'""")
+
+    page = viewer.get(f"/runs/{running}").text
+
+    assert [True, True, False] == [f"<dt>{name}</dt>" in page for name in ("Deleted", "Set status", "Erase")]
+
+
 def test_a_run_that_ended_no_longer_refreshes_itself(viewer: Person, engine, running: int):
     run_sql(engine, "UPDATE sync_runs SET state = 'done', finished_at = now()")
 

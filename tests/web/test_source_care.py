@@ -221,6 +221,20 @@ def test_a_sample_of_somebody_known_names_them(editor: Person, office):
     assert f'href="/contacts/{office["contact"]}"' in answer.text
 
 
+@pytest.mark.parametrize(("policy", "expected"), [("delete", "deleted"), ("archive", "archived")])
+def test_what_the_policy_would_do_to_a_member_is_said_and_nobody_is_erased(
+    editor: Person, engine, office, policy: str, expected: str
+):
+    out = f"UPDATE audiences SET on_leave = '{policy}', entry_rule = '{{\"tags_any\": [\"nobody-has-it\"]}}'"
+    run_sql(engine, out)
+    run_sql(engine, "UPDATE members SET pushed_hash = 'written', status = 'subscribed'")
+
+    answer = editor.post(f"{PAGE}/try", data={"body": SAMPLE.replace("nora", "ana").replace("Nora", "Ana")})
+
+    assert f"would be {expected}" in answer.text
+    assert [word for word in ("erased", f"{expected} as") if word in answer.text] == []
+
+
 def test_a_file_is_read_like_a_pasted_body(editor: Person, office):
     data = {"file": (io.BytesIO(SAMPLE.encode()), "sample.json"), "headers": "Content-Type: application/json"}
 
