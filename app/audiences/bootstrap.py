@@ -20,6 +20,11 @@ from app.core.secretbox import SecretBox
 from integrations.mailchimp.answers import MergeField
 
 
+def is_simulator_needed(session: Session, settings: Settings) -> bool:
+    """Whether there is no Mailchimp but the local one: neither a key, nor an account connected by signing in."""
+    return settings.is_simulated and not find_connected(session)
+
+
 def ensure_simulated_audience(session: Session, settings: Settings, box: SecretBox) -> Audience | None:
     """The destination that the settings name; on the simulator also the audience `newsletter`, which is answered.
 
@@ -27,7 +32,7 @@ def ensure_simulated_audience(session: Session, settings: Settings, box: SecretB
     or the other. Nothing of the simulator is made then.
     """
     rehearsals = select(Destination.id).where(Destination.slug == DESTINATION_SLUG)
-    is_needed = settings.is_simulated and not find_connected(session)
+    is_needed = is_simulator_needed(session, settings)
     session.execute(
         update(Audience).where(Audience.destination_id.in_(rehearsals)).values(is_enabled=is_needed)
     )

@@ -7,7 +7,10 @@ import click
 
 # name -> (module:attribute, what `muster --help` says); so that `muster --help` imports nothing else
 COMMANDS = {
-    "up": ("app.cli.up:up", "Start everything: servers, web, workers, and a local Mailchimp without a key."),
+    "up": (
+        "app.cli.up:up",
+        "Start everything: servers, web, workers, and with no account a local Mailchimp.",
+    ),
     "web": ("app.cli.run:web", "Serve the hooks and the console."),
     "worker": ("app.cli.run:worker", "Work on what arrived."),
     "sweep": ("app.cli.run:sweep", "Find what lost bells left lying, once a second."),

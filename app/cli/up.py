@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from app.audiences.bootstrap import ensure_simulated_audience
+from app.audiences.bootstrap import ensure_simulated_audience, is_simulator_needed
 from app.core.config import Settings, load_settings
 from app.core.db import make_engine, make_sessions, transaction
 from app.core.errors import ConfigError
@@ -32,14 +32,14 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @click.command()
 def up() -> None:
-    """Start everything: servers, web, workers, and a local Mailchimp without a key. Ctrl-C stops it."""
+    """Start everything: servers, web, workers, and with no account a local Mailchimp. Ctrl-C stops it."""
     settings = load_settings()
     configure_log("console", "up")
     with exclusive_home(settings.home):
         state_file = settings.home / "children.json"
         if stopped := stop_known(state_file):
             say(f"Stopped {stopped} processes that an earlier run left behind.")
-        refuse_taken_ports(settings)
+        refuse_taken_port("PORT", settings.host, settings.port)
         supervisor = Supervisor(settings.home / "logs", state_file, say)
         _listen_for_stops(supervisor)
         try:
@@ -73,8 +73,8 @@ def run_all(settings: Settings, supervisor: Supervisor) -> None:
     open_box(settings)  # makes the key before several processes would
     start_servers(settings, supervisor)
     if not supervisor.is_stopping:
-        prepare_database(settings)
-        start_programs(settings, supervisor)
+        is_rehearsal = prepare_database(settings)
+        start_programs(settings, supervisor, is_rehearsal=is_rehearsal)
     if not supervisor.is_stopping:
         say(f"Muster is ready: {settings.public_url}")
         say_first_admin_link(settings)
@@ -103,27 +103,34 @@ def _where(is_embedded: bool) -> str:
     return "embedded" if is_embedded else "as configured"
 
 
-def prepare_database(settings: Settings) -> None:
-    """The schema of this version, the destination of these settings, and without a key the simulator's audience."""
+def prepare_database(settings: Settings) -> bool:
+    """The schema of this version, the destination of these settings, and without a real one the simulator's audience.
+
+    True where the local Mailchimp is all there is.
+    """
     engine = make_engine(settings.postgres_url, pool_size=1)
     try:
         revision = migrate(engine)
         with transaction(make_sessions(engine)) as session:
             ensure_simulated_audience(session, settings, open_box(settings))
+            is_rehearsal = is_simulator_needed(session, settings)
     finally:
         engine.dispose()
     say(f"  schema     at revision {revision}")
+    return is_rehearsal
 
 
-def start_programs(settings: Settings, supervisor: Supervisor) -> None:
-    """Web, workers, sweep, and the local Mailchimp: side by side, until each is ready."""
-    specs = program_specs(settings)
+def start_programs(settings: Settings, supervisor: Supervisor, *, is_rehearsal: bool) -> None:
+    """Web, workers, sweep, and the local Mailchimp for a rehearsal: side by side, until each is ready."""
+    if is_rehearsal:
+        refuse_taken_port("MUSTER_SIM_PORT", LOCAL, settings.sim_port)
+    specs = program_specs(settings, is_rehearsal=is_rehearsal)
     supervisor.start(specs)
     for spec in () if supervisor.is_stopping else specs:
         say(f"  {spec.name:<10} process {supervisor.pid_of(spec.name)}{_address_of(spec.name, settings)}")
 
 
-def program_specs(settings: Settings) -> list[ProcessSpec]:
+def program_specs(settings: Settings, *, is_rehearsal: bool) -> list[ProcessSpec]:
     """What runs besides the servers, each a `muster` command of its own."""
     # The first of several keeps away from bulk work, so that a live change never waits for it.
     count = settings.worker_processes
@@ -134,7 +141,7 @@ def program_specs(settings: Settings) -> list[ProcessSpec]:
         for number in range(count)
     ]
     specs = [_program(settings, "web", "web"), *workers, _program(settings, "sweep", "sweep")]
-    return [_program(settings, "sim", "sim"), *specs] if settings.is_simulated else specs
+    return [_program(settings, "sim", "sim"), *specs] if is_rehearsal else specs
 
 
 def _program(settings: Settings, name: str, command: str, *words: str) -> ProcessSpec:
@@ -155,7 +162,7 @@ def _program(settings: Settings, name: str, command: str, *words: str) -> Proces
 def _address_of(name: str, settings: Settings) -> str:
     addresses = {
         "web": f", port {settings.port}",
-        "sim": f", port {settings.sim_port}: a local Mailchimp, no key is set",
+        "sim": f", port {settings.sim_port}: a local Mailchimp, no account is connected",
     }
     return addresses.get(name, "")
 
@@ -176,22 +183,18 @@ def _is_open(port: int) -> bool:
     return True
 
 
-def refuse_taken_ports(settings: Settings) -> None:
-    """ConfigError when another program listens where Muster is to listen."""
-    wanted = [("PORT", settings.host, settings.port)]
-    if settings.is_simulated:
-        wanted.append(("MUSTER_SIM_PORT", LOCAL, settings.sim_port))
-    for name, host, port in wanted:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                raise ConfigError(
-                    f"Muster cannot listen on {host} port {port}: {error.strerror}.",
-                    f"Stop what uses the port, or choose another one: {name}={port + 10} make up",
-                ) from error
+def refuse_taken_port(name: str, host: str, port: int) -> None:
+    """ConfigError when another program listens where Muster is to listen; `name` is the setting that says where."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"Muster cannot listen on {host} port {port}: {error.strerror}.",
+                f"Stop what uses the port, or choose another one: {name}={port + 10} make up",
+            ) from error
 
 
 def say_first_admin_link(settings: Settings) -> None:
