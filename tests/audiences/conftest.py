@@ -13,7 +13,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.bootstrap import ensure_simulated_audience
 from app.audiences.connect import Connections, Deadlines
+from app.audiences.gate import get_destination_of
+from app.audiences.models import Audience
 from app.audiences.outbox import queue_changes
+from app.audiences.pull import PullCounts, pull_audience
 from app.audiences.push import PushCounts, PushOptions, push_audience
 from app.contacts.drafts import lock_drafts
 from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents
@@ -23,6 +26,7 @@ from app.core.config import Settings
 from app.core.db import transaction
 from app.core.secretbox import SecretBox
 from integrations.mailchimp.answers import subscriber_hash
+from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.server import RunningSimulator
 
@@ -83,6 +87,10 @@ class Simulator:
 
     def mend(self) -> None:
         self.running.world.faults.clear()
+
+    def later(self) -> None:
+        """Mailchimp tells whole seconds; let the next ones be newer for sure."""
+        self.call("POST", "/clock", {"advance_seconds": 5})
 
 
 @pytest.fixture
@@ -172,6 +180,10 @@ class Office:
         self.touch(contact_id)
         return int(contact_id)
 
+    def add_many(self, count: int, **more: Any) -> list[int]:
+        """person0@house.test, person1@house.test, ... one by one."""
+        return [self.add(f"person{one}@house.test", first_name=f"P{one}", **more) for one in range(count)]
+
     def crowd(self, count: int, *tags: str) -> list[int]:
         """p1@house.test, p2@house.test, ... with consent; queued."""
         with transaction(self.sessions) as session:
@@ -227,9 +239,24 @@ class Office:
     def push(self, **options: Any) -> PushCounts:
         return push_audience(self.sessions, self.connections, self.audience_id, PushOptions(**options))
 
+    def pull(self) -> PullCounts:
+        return pull_audience(self.sessions, self.connections, self.audience_id)
+
+    def gateway(self) -> Gateway:
+        """Calls on the audience's account, as another client of it would make them."""
+        with self.sessions() as session:
+            return self.connections.gateway(get_destination_of(session, self.audience_id))
+
+    def put(self, **values: Any) -> None:
+        """Other settings of the audience, unchecked."""
+        with transaction(self.sessions) as session:
+            audience = session.get_one(Audience, self.audience_id)
+            for name, value in values.items():
+                setattr(audience, name, value)
+
     def execute(self, statement: str, **values: Any) -> list[Any]:
         with transaction(self.sessions) as session:
-            result = session.execute(text(statement), values)
+            result: Any = session.execute(text(statement), values)
             return list(result) if result.returns_rows else []
 
     def mirror(self, contact_id: int) -> Any:
