@@ -1,0 +1,100 @@
+"""What is changed at Mailchimp: an address, a value nobody had here, one that an admin decides."""
+
+from typing import Any, Literal
+
+import pytest
+
+from app.audiences.decide_review import decide_review
+from app.audiences.reviews import list_reviews
+from app.audiences.theirs import hold_people
+from app.contacts.erase import erase_contact
+from app.core.db import transaction
+from app.core.errors import ConflictError
+from app.core.secretbox import SecretBox
+
+ADA, AUGUSTA = "ada@house.test", "augusta@house.test"
+
+
+def test_an_address_changed_there_and_seen_by_the_sweep_alone_is_the_persons_too(
+    office: Any, simulator: Any
+) -> None:
+    contact_id = office.add(ADA, first_name="Ada")
+    office.push()
+    office.pull()
+    simulator.later()
+    simulator.contact("change_email", ADA, new_email=AUGUSTA)
+
+    office.pull()
+    office.push()
+
+    values = office.execute(
+        "SELECT match_value FROM identities WHERE contact_id = :c ORDER BY 1", c=contact_id
+    )
+    assert [row[0] for row in values] == [ADA, AUGUSTA]
+    assert (office.fields(contact_id)["email"], office.mirror(contact_id).email_address) == (AUGUSTA, AUGUSTA)
+    assert (simulator.member_count(), office.consent(contact_id)) == (1, "given")
+
+
+def test_a_value_read_for_the_first_time_fills_what_the_contact_lacks(office: Any, simulator: Any) -> None:
+    simulator.staff("add", ADA, merge_fields={"FNAME": "Augusta", "LNAME": "King"})
+    contact_id = office.add(ADA, first_name="Ada")
+
+    office.pull()
+    office.push()
+
+    assert office.fields(contact_id) == {"email": ADA, "first_name": "Ada", "last_name": "King"}
+    assert simulator.member(ADA).merge_fields == {"FNAME": "Ada", "LNAME": "King"}
+
+
+@pytest.mark.parametrize("verdict", ["ours", "theirs"])
+def test_an_admin_says_which_value_stands(
+    office: Any, simulator: Any, verdict: Literal["ours", "theirs"]
+) -> None:
+    office.put(merge_fields={"LNAME": {"from": "last_name", "direction": "review"}})
+    contact_id = office.add(ADA, last_name="Byron")
+    office.push()
+    office.pull()
+    simulator.later()
+    simulator.contact("edit", ADA, merge_fields={"LNAME": "King"})
+    office.pull()
+    office.pull()
+    with transaction(office.sessions) as session:
+        (line,) = list_reviews(session)
+        decide_review(session, line.review_id, verdict, "an admin")
+
+    office.push()
+    office.pull()
+
+    winner = {"ours": "Byron", "theirs": "King"}[verdict]
+    assert (line.tag, line.ours, line.theirs) == ("LNAME", "Byron", "King")
+    assert (office.fields(contact_id)["last_name"], simulator.member(ADA).merge_fields["LNAME"]) == (
+        winner,
+        winner,
+    )
+    with transaction(office.sessions) as session, pytest.raises(ConflictError):
+        decide_review(session, line.review_id, verdict, "an admin")
+
+
+def test_of_an_erased_person_no_value_stays_in_mirror_or_reviews(
+    office: Any, simulator: Any, box: SecretBox
+) -> None:
+    office.put(merge_fields={"LNAME": {"from": "last_name", "direction": "review"}})
+    contact_id = office.add(ADA, last_name="Byron")
+    office.push()
+    office.pull()
+    simulator.later()
+    simulator.contact("edit", ADA, merge_fields={"LNAME": "King"})
+    office.pull()
+
+    with transaction(office.sessions) as session:
+        hold_people(session, [contact_id])
+        erase_contact(session, contact_id, box, "asked")
+
+    mirror = office.mirror(contact_id)
+    assert office.execute("SELECT count(*) FROM field_reviews") == [(0,)]
+    assert (mirror.merge_fields, mirror.theirs_changed, mirror.interests, list(mirror.tags)) == (
+        {},
+        {},
+        {},
+        [],
+    )
