@@ -3,9 +3,10 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,8 +19,11 @@ from werkzeug.test import Client, EnvironBuilder, TestResponse
 from integrations.mailchimp.simulator.app import make_app
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.member import md5_of
+from integrations.mailchimp.simulator.recording import read_exchanges
+from integrations.mailchimp.simulator.replay import replay
 from integrations.mailchimp.simulator.server import RunningSimulator
 from integrations.mailchimp.simulator.world import World
+from tests.integrations.simulator.tape import Tape
 
 WAIT_SECONDS = 5
 DEFINITION = "mailchimp/openapi-subset.json"
@@ -172,3 +176,15 @@ def running() -> Iterator[RunningSimulator]:
         SimulatorConfig(port=0, webhook_retry_seconds=(0.05, 0.05), webhook_timeout_seconds=1)
     ) as found:
         yield found
+
+
+@pytest.fixture
+def replayed(tmp_path: Path) -> Callable[..., dict[int, list[str]]]:
+    """How the simulator's answers differ from what tapes recorded: number of the exchange -> differences."""
+
+    def _replayed(*tapes: Tape) -> dict[int, list[str]]:
+        path = tmp_path / "recorded.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for tape in tapes for line in tape.lines))
+        return replay(read_exchanges(path)).differences
+
+    return _replayed
