@@ -14,7 +14,7 @@ from app.cli.slugs import complete_source
 from app.core.errors import InvalidError, NotFoundError
 from app.inbox.mapped import plain_problem
 from app.sources.configure import get_source_row
-from app.sources.mappings import list_versions, mapping_in_force, publish_mapping, roll_back
+from app.sources.mappings import VersionView, list_versions, mapping_in_force, publish_mapping, roll_back
 from integrations.kit.contract import Unreadable
 from integrations.kit.strict_json import load_json
 from mappings.language.checks import ADVICE_CODES, lint, run_tests
@@ -187,10 +187,14 @@ def publish(source: str, mapping: str, note: str, based_on: int | None, *, as_js
     with open_runtime().transaction() as session:
         row = get_source_row(session, source)
         version = publish_mapping(session, row.id, document, note, "command line", based_on)
+    _tell_version(source, version, " from now on", as_json=as_json)
+
+
+def _tell_version(source: str, version: VersionView, then: str, *, as_json: bool) -> None:
     emit(
         {"source": source, "version": version.number, "note": version.note},
         as_json=as_json,
-        text=f"{source} is mapped by version {version.number} from now on.",
+        text=f"{source} is mapped by version {version.number}{then}.",
     )
 
 
@@ -223,11 +227,7 @@ def rollback(source: str, number: int, *, as_json: bool) -> None:
     """Publish version NUMBER of SOURCE's mapping again, as a new version."""
     with open_runtime().transaction() as session:
         version = roll_back(session, get_source_row(session, source).id, number, "command line")
-    emit(
-        {"source": source, "version": version.number, "note": version.note},
-        as_json=as_json,
-        text=f"{source} is mapped by version {version.number}, which is version {number} again.",
-    )
+    _tell_version(source, version, f", which is version {number} again", as_json=as_json)
 
 
 @map_group.command()
