@@ -61,17 +61,19 @@ def _hook_url(source: SourceView) -> str:
 @requires("editor")
 def enable(slug: str) -> ResponseReturnValue:
     """Open the source."""
-    with writing() as db:
-        set_enabled(db, slug, is_enabled=True, actor=current_user.email)
-    flash("The source is on.")
-    return redirect(url_for("sources.show", slug=slug))
+    return _switch(slug, "The source is on.", is_enabled=True)
 
 
 @blueprint.post("/sources/<slug:slug>/disable")
 @requires("editor")
 def disable(slug: str) -> ResponseReturnValue:
     """Close the source; platforms are told to send again later."""
+    said = "The source is off. Deliveries are answered 503, so that the platform sends them again later."
+    return _switch(slug, said, is_enabled=False)
+
+
+def _switch(slug: str, said: str, *, is_enabled: bool) -> ResponseReturnValue:
     with writing() as db:
-        set_enabled(db, slug, is_enabled=False, actor=current_user.email)
-    flash("The source is off. Deliveries are answered 503, so that the platform sends them again later.")
+        set_enabled(db, slug, is_enabled=is_enabled, actor=current_user.email)
+    flash(said)
     return redirect(url_for("sources.show", slug=slug))
