@@ -5,21 +5,24 @@ twice is written once: a line is known by what happened, when and in which campa
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import Connections
 from app.audiences.gate import get_destination_of, is_open
 from app.audiences.load import get_audience
 from app.audiences.models import Audience
+from app.audiences.runs import RunWatch
 from app.audiences.views import AudienceView
 from app.core.clock import database_now
 from app.core.db import transaction
 from integrations.mailchimp.answers_more import Activity
+from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.problems import MailchimpProblem
 
 CALL_LIMIT = 200
@@ -66,6 +69,7 @@ class ActivityCounts:
     call_count: int = 0
     is_whole: bool = False
     is_blocked: bool = False
+    is_stopped: bool = False  # an admin asked for it
 
     def as_dict(self) -> dict[str, int | bool]:
         return {
@@ -82,11 +86,14 @@ def pull_activity(
     sessions: sessionmaker[Session],
     connections: Connections,
     audience_id: int,
+    watch: RunWatch | None = None,
+    *,
     call_limit: int = CALL_LIMIT,
 ) -> ActivityCounts:
     """Read the next members' activity, at most `call_limit` of them. Nothing where the audience does not keep it.
 
-    `audiences.activity_until` is when the last whole round began: all that happened before it is in the timelines.
+    With a `watch` the progress is told there, and an admin's pause or cancel ends it after a member; the next one goes on
+    behind that member. `audiences.activity_until` is when the last whole round began: all that happened before it is in the timelines.
     """
     with transaction(sessions) as session:
         audience = get_audience(session, audience_id)
@@ -101,20 +108,32 @@ def pull_activity(
     if not is_open(sessions, connections, destination.id):
         return ActivityCounts(is_blocked=True)
     gateway = connections.gateway(destination)
-    before, told, gone = gateway.call_count, 0, 0
+    before, tally = gateway.call_count, Counter[str]()
     for member in members:
-        try:
-            found = gateway.list_member_activity(audience.list_id, member.subscriber_hash, tuple(SUMMARIES))
-        except MailchimpProblem as problem:
-            if problem.kind != "not_found":
-                raise
-            gone += 1
-            continue
-        with transaction(sessions) as session:
-            told += keep_activity(session, audience, member.person_id, found)
-    is_whole = len(members) < call_limit
-    _remember(sessions, audience_id, after=0 if is_whole else members[-1].contact_id, started_at=started_at)
-    return ActivityCounts(len(members), told, gone, gateway.call_count - before, is_whole)
+        tally["read"] += 1
+        tally.update(_read_member(sessions, gateway, audience, member))
+        if watch is not None and watch.note(done=1, calls=gateway.call_count - before - watch.call_count):
+            break
+    is_stopped = tally["read"] < len(members)
+    is_whole = not is_stopped and len(members) < call_limit
+    after = 0 if is_whole else members[tally["read"] - 1].contact_id
+    _remember(sessions, audience_id, after=after, started_at=started_at)
+    calls = gateway.call_count - before
+    return ActivityCounts(tally["read"], tally["told"], tally["gone"], calls, is_whole, is_stopped=is_stopped)
+
+
+def _read_member(
+    sessions: sessionmaker[Session], gateway: Gateway, audience: AudienceView, member: Row[Any]
+) -> dict[str, int]:
+    """One member's activity into the timeline; how many lines were new, or that the member is gone."""
+    try:
+        found = gateway.list_member_activity(audience.list_id, member.subscriber_hash, tuple(SUMMARIES))
+    except MailchimpProblem as problem:
+        if problem.kind != "not_found":
+            raise
+        return {"gone": 1}
+    with transaction(sessions) as session:
+        return {"told": keep_activity(session, audience, member.person_id, found)}
 
 
 def keep_activity(session: Session, audience: AudienceView, person_id: int, found: Sequence[Activity]) -> int:

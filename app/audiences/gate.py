@@ -169,13 +169,17 @@ def list_due_audiences(session: Session, lane: int | None = None) -> list[int]:
 def list_audiences_to_pull(session: Session, every_seconds: float = PULL_SECONDS) -> list[int]:
     """Enabled audiences that were not pulled for a while, whose destination may be called.
 
-    The first pull of one that waits for approval is its dry run's.
+    The first pull of one that waits for approval is its dry run's. A pull that an admin paused waits for `resume`, and
+    after one that was cancelled it is a while until the next.
     """
     due = text(
         "SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id"
         " WHERE a.is_enabled AND coalesce(a.paused_code, '') <> 'gone'"
         " AND (a.approved_at IS NOT NULL OR a.pulled_until IS NOT NULL) AND d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed'"
-        " AND (a.pulled_until IS NULL OR a.pulled_until < now() - make_interval(secs => :every)) ORDER BY a.id"
+        " AND (a.pulled_until IS NULL OR a.pulled_until < now() - make_interval(secs => :every))"
+        " AND NOT EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = a.id AND r.kind = 'pull'"
+        "   AND ((r.state = 'paused' AND a.paused_at IS NOT NULL)"
+        "     OR (r.state = 'cancelled' AND r.finished_at > now() - make_interval(secs => :every)))) ORDER BY a.id"
     )
     return list(session.execute(due, {"every": every_seconds}).scalars())
 

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.audiences.known import find_known
 from app.audiences.load import view_audience
 from app.audiences.models import Audience
-from app.audiences.pull import find_known
 from app.audiences.views import AudienceView
 from app.inbox.mapped import MappedEvent
 from integrations.mailchimp.answers import MemberState, subscriber_hash

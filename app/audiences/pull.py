@@ -11,15 +11,15 @@ pages drift while members change.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
-from typing import Any
 
-from sqlalchemy import text, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import Connections
 from app.audiences.gate import get_destination_of, is_open
+from app.audiences.known import Known, find_known
 from app.audiences.learn import OptIn, OptOut, learn_opt_ins, learn_opt_outs
 from app.audiences.load import get_audience
 from app.audiences.mirror import MirrorWrite, write_members
@@ -32,11 +32,11 @@ from app.audiences.outcome import (
     managed_tags,
     mapped_fields,
 )
+from app.audiences.runs import RunWatch
 from app.audiences.schema import lacks_mapped, refresh_schema
 from app.audiences.theirs import EmailNews, FieldNews, hold_people, learn_emails, learn_fields
 from app.audiences.valve import REACHABLE_THERE
 from app.audiences.views import LEFT, AudienceView
-from app.contacts.normalise import match_value
 from app.core.clock import database_now
 from app.core.collector import calm_collector
 from app.core.db import transaction
@@ -53,66 +53,10 @@ class PullCounts:
     counts: Counter[str] = field(default_factory=Counter)
     call_count: int = 0
     is_blocked: bool = False
+    is_stopped: bool = False  # an admin asked for it before all was read
 
     def as_dict(self) -> dict[str, int | bool]:
         return {**dict(sorted(self.counts.items())), "calls": self.call_count, "is_blocked": self.is_blocked}
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What we hold of a member that Mailchimp speaks of.
-
-    `contact_id` holds the mirror row; `person_id` is who that contact is today, should it have been merged.
-    `is_in_flight`: a write of ours is under way or its answer was lost, so that what is read may be ours.
-    """
-
-    contact_id: int
-    person_id: int
-    status: str | None  # None: no mirror row yet
-    pushed_hash: str
-    last_changed: datetime | None
-    ledger: str  # given, withdrawn, none
-    decided_at: datetime | None = None
-    proof: str = ""
-    merge_fields: Mapping[str, Any] = field(default_factory=dict)
-    member_hash: str = ""
-    is_in_flight: bool = False
-
-
-# By hash or by Mailchimp's lasting id; else by the address, where it points at one active contact only, which has no other
-# member: that one moves to the address first, or finds it taken. Every row by its
-# key (OFFSET 0; min of a sum, which no index gives): a planner without statistics would read whole tables for each page.
-FIND = text("""
-WITH found AS MATERIALIZED (
-    SELECT a.hash, coalesce(
-        (SELECT min(m.contact_id + 0) FROM members m
-         WHERE m.audience_id = :audience_id AND m.subscriber_hash = a.hash AND m.status <> ''),
-        CASE WHEN a.remote_id <> '' THEN (SELECT min(m.contact_id + 0) FROM members m
-         WHERE m.audience_id = :audience_id AND m.remote_contact_id = a.remote_id AND m.remote_contact_id <> ''
-           AND m.status <> '') END,
-        (SELECT CASE WHEN count(DISTINCT i.contact_id) = 1 THEN min(i.contact_id + 0) END
-         FROM identities i CROSS JOIN LATERAL (SELECT FROM contacts WHERE id = i.contact_id AND state = 'active'
-            AND md5(lower(btrim(fields ->> 'email'))) = a.hash
-            AND NOT EXISTS (SELECT FROM members m WHERE m.audience_id = :audience_id AND m.contact_id = i.contact_id
-                AND m.status IN ('subscribed', 'pending', 'transactional') AND m.subscriber_hash <> a.hash) OFFSET 0) AS c
-         WHERE i.kind = 'email' AND i.scope = '' AND i.match_value = a.match_value)) AS contact_id
-    FROM unnest(CAST(:hashes AS text[]), CAST(:remote_ids AS text[]), CAST(:values AS text[]))
-        AS a(hash, remote_id, match_value))
-SELECT f.hash, f.contact_id, coalesce(c.merged_into_id, c.id) AS person_id, m.status, coalesce(m.pushed_hash, '') AS pushed_hash, m.last_changed,
-       coalesce(k.status, e.status, 'none') AS ledger, coalesce(k.decided_at, e.decided_at) AS decided_at,
-       coalesce(k.proof, '') AS proof, coalesce(m.merge_fields, '{}') AS merge_fields,
-       coalesce(m.subscriber_hash, '') AS member_hash,
-       coalesce(q.leased_until > now() OR q.first_failed_at IS NOT NULL, false) AS is_in_flight
-FROM found f CROSS JOIN LATERAL (SELECT id, merged_into_id FROM contacts WHERE id = f.contact_id OFFSET 0) AS c
-LEFT JOIN LATERAL (SELECT * FROM members WHERE audience_id = :audience_id AND contact_id = f.contact_id OFFSET 0) AS m
-    ON true
-LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = coalesce(c.merged_into_id, c.id) AND channel = :channel
-    AND purpose = :purpose OFFSET 0) AS k ON true
-LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = coalesce(c.merged_into_id, c.id) AND channel = :channel
-    AND purpose = '*' AND status = 'withdrawn' OFFSET 0) AS e ON true
-LEFT JOIN LATERAL (SELECT leased_until, first_failed_at FROM changes WHERE audience_id = :audience_id
-    AND contact_id = f.contact_id OFFSET 0) AS q ON true
-""")
 
 
 def apply_member_state(session: Session, audience: AudienceView, state: MemberState) -> bool:
@@ -174,21 +118,6 @@ def _one_each(found: Sequence[tuple[Known, MemberState]]) -> list[tuple[Known, M
         ),
     )
     return list({one.contact_id: (one, state) for one, state in ranked}.values())
-
-
-def find_known(
-    session: Session, audience: AudienceView, by_hash: Mapping[str, MemberState]
-) -> dict[str, Known]:
-    """The contacts behind members, by member hash."""
-    values = {
-        "hashes": list(by_hash),
-        "remote_ids": [state.contact_id for state in by_hash.values()],
-        "values": [match_value("email", state.email).value for state in by_hash.values()],
-        "audience_id": audience.audience_id,
-        "channel": audience.channel,
-        "purpose": audience.purpose,
-    }
-    return {row[0]: Known(*row[1:]) for row in session.execute(FIND, values)}
 
 
 def _opt_out(known: Known, state: MemberState) -> OptOut:
@@ -278,9 +207,18 @@ def _write(
 
 
 def pull_audience(
-    sessions: sessionmaker[Session], connections: Connections, audience_id: int, *, is_full: bool = False
+    sessions: sessionmaker[Session],
+    connections: Connections,
+    audience_id: int,
+    watch: RunWatch | None = None,
+    *,
+    is_full: bool = False,
 ) -> PullCounts:
-    """Read everybody who changed since the last pull (all with `is_full`, or the first time). One call a 1,000."""
+    """Read everybody who changed since the last pull (all with `is_full`, or the first time). One call a 1,000.
+
+    With a `watch` the progress is told there, and an admin's pause or cancel ends the reading after a page. What was
+    read counts; but pages drift, so that the next reading begins where this one began.
+    """
     with transaction(sessions) as session:
         audience = get_audience(session, audience_id)
         destination = get_destination_of(session, audience_id)
@@ -292,19 +230,37 @@ def pull_audience(
     gateway = connections.gateway(destination)
     before, result = gateway.call_count, PullCounts()
     members = gateway.iterate_members(audience.list_id, since=since, page_size=PAGE_SIZE)
-    is_other_schema = False
     with calm_collector():
-        for page in _pages(members, PAGE_SIZE):
-            with transaction(sessions) as session:
-                result.counts.update(apply_member_states(session, audience, page))
-            # A member's answer names every merge field there is.
-            is_other_schema |= lacks_mapped(page[0].merge_fields, audience.mapped_tags, audience.gone_tags)
+        is_other_schema = _keep_members(sessions, audience, members, result, watch)
     if is_other_schema:
         refresh_schema(sessions, connections, audience_id)
-    with transaction(sessions) as session:
-        session.execute(update(Audience).where(Audience.id == audience_id).values(pulled_until=started_at))
+    if not result.is_stopped:
+        with transaction(sessions) as session:
+            session.execute(
+                update(Audience).where(Audience.id == audience_id).values(pulled_until=started_at)
+            )
     result.call_count = gateway.call_count - before
     return result
+
+
+def _keep_members(
+    sessions: sessionmaker[Session],
+    audience: AudienceView,
+    members: Iterable[MemberState],
+    result: PullCounts,
+    watch: RunWatch | None,
+) -> bool:
+    """Page after page into mirror and ledger, counted in `result`; whether there are other merge fields than we know."""
+    is_other_schema = False
+    for page in _pages(members, PAGE_SIZE):
+        with transaction(sessions) as session:
+            result.counts.update(apply_member_states(session, audience, page))
+        # A member's answer names every merge field there is.
+        is_other_schema |= lacks_mapped(page[0].merge_fields, audience.mapped_tags, audience.gone_tags)
+        if watch is not None and watch.note(done=len(page), calls=1) and len(page) == PAGE_SIZE:
+            result.is_stopped = True
+            break
+    return is_other_schema
 
 
 def _pages(members: Iterable[MemberState], size: int) -> Iterable[list[MemberState]]:

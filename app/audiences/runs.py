@@ -106,6 +106,7 @@ class RunWatch:
         self._is_closed = False
         self.run_id: int | None = None
         self.wish: Wish = ""
+        self.call_count = 0  # that this watch was told of
 
     def _forget(self) -> None:
         self._done = self._calls = 0
@@ -131,6 +132,7 @@ class RunWatch:
         """
         self._done += done
         self._calls += calls
+        self.call_count += calls
         self._counts.update(counts or {})
         self._errors.extend(errors)
         if time.monotonic() - self._written_at >= WRITE_SECONDS:
@@ -143,13 +145,17 @@ class RunWatch:
         *,
         state: str = "",
         findings: Mapping[str, Any] | None = None,
+        is_whole: bool = False,
     ) -> None:
-        """The end: failed with `error`, else paused or cancelled where an admin asked for it, else `state` or done."""
+        """The end: failed with `error`, else paused or cancelled where an admin asked for it, else `state` or done.
+
+        `is_whole`: nothing was left out for what an admin asked for.
+        """
         is_idle = self.run_id is None and not self._calls and not state and error is None
         if self._is_closed or is_idle:
             return
         self._is_closed = True
-        self._write(end=_End(error, state, findings))
+        self._write(end=_End(error, state, findings, is_whole))
 
     def _write(self, total_count: int | None = None, end: "_End | None" = None) -> None:
         with transaction(self.sessions) as session:
@@ -202,10 +208,11 @@ class _End:
     error: Mapping[str, Any] | None
     state: str
     findings: Mapping[str, Any] | None
+    is_whole: bool
 
 
 def _end_run(session: Session, run: SyncRun, end: _End) -> None:
-    asked = {"pause": "paused", "cancel": "cancelled"}.get(run.wish)
+    asked = None if end.is_whole else {"pause": "paused", "cancel": "cancelled"}.get(run.wish)
     if run.state == "running":
         run.state = "failed" if end.error else asked or end.state or "done"
     run.error = dict(end.error) if end.error else run.error
@@ -213,7 +220,7 @@ def _end_run(session: Session, run: SyncRun, end: _End) -> None:
         run.findings = dict(end.findings)
     if run.state not in {"waiting", "paused"}:
         run.finished_at = run.beat_at
-    if asked == "cancelled":
+    if asked == "cancelled" and run.kind == "push":
         drop_bulk_changes(session, run.audience_id)
 
 
@@ -229,7 +236,11 @@ def drop_bulk_changes(session: Session, audience_id: int) -> int:
 
 
 class Counts(Protocol):
-    """What a push or pull answers with."""
+    """What a reading answers with."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it ended early because an admin asked for it."""
 
     def as_dict(self) -> Mapping[str, Any]:
         """Names and numbers for people."""
@@ -258,18 +269,16 @@ def explain(error: BaseException) -> dict[str, str]:
     return {"code": getattr(error, "kind", "") or type(error).__name__, "reason": reason, "hint": hint}
 
 
-def run_counted(
-    sessions: sessionmaker[Session],
-    audience_id: int,
-    kind: str,
-    work: Callable[[], Result],
-    actor: str = "muster",
-) -> Result:
-    """Do `work` under a run row; a failure is noted there and raised on."""
-    watch = RunWatch(sessions, audience_id, kind, actor=actor)
+def run_counted(watch: RunWatch, work: Callable[[RunWatch], Result]) -> Result:
+    """Do `work` under a run row, which it tells of people and calls; a failure is noted there and raised on.
+
+    Work that came to its end is done, whatever was asked for meanwhile.
+    """
     watch.open()
     with watched(watch):
-        result = work()
+        result = work(watch)
         told = result.as_dict()
-        watch.note(calls=told.get("calls", 0), counts={n: c for n, c in told.items() if n not in UNCOUNTED})
+        counts = {name: count for name, count in told.items() if name not in UNCOUNTED}
+        watch.note(calls=told.get("calls", 0) - watch.call_count, counts=counts)
+        watch.close(is_whole=not result.is_stopped)
     return result

@@ -15,13 +15,17 @@ from app.core.audit import audit
 from app.core.errors import ConflictError, NotFoundError
 
 ACTIVE = ("running", "paused")
+PAUSABLE = ("push", "pull", "activity")
 
 
 def pause(session: Session, audience_id: int, actor: str, reason: str = "") -> bool:
-    """Stop an audience's pushes until `resume`; a running one takes no new work. False where it was paused already."""
+    """Stop an audience's pushes until `resume`; what runs takes no new work. False where it was paused already.
+
+    A reading stops after its page. Where none was under way, the sweep's short ones go on, for the opt-outs' sake.
+    """
     words = reason or f"Paused by {actor}."
     is_first = pause_audience(session, audience_id, BY_ADMIN, Trouble(BY_ADMIN, words), actor)
-    for run in _active_pushes(session, audience_id):
+    for run in _list_pausable(session, audience_id):
         if run.state == "running":
             run.wish = "pause"
     return is_first
@@ -33,9 +37,11 @@ def resume(session: Session, audience_id: int, actor: str) -> bool:
     One that the guard stopped is compared anew, and stops again while as many would leave.
     """
     was_paused = resume_audience(session, audience_id, actor)
-    for run in _active_pushes(session, audience_id):
-        # The push that follows goes on in this row.
-        run.wish, run.state, run.finished_at = "", "done", func.now()
+    for run in _list_pausable(session, audience_id):
+        run.wish = ""
+        if run.kind == "push" or run.state == "paused":
+            # What follows of a push or a pull goes on in this row.
+            run.state, run.finished_at = "done", func.now()
     for run in _waiting(session, audience_id, "guard"):
         run.state, run.finished_at = "cancelled", func.now()
     return was_paused
@@ -151,9 +157,9 @@ def close_mended_guard(session: Session, audience_id: int) -> None:
     resume_audience(session, audience_id)
 
 
-def _active_pushes(session: Session, audience_id: int) -> list[SyncRun]:
+def _list_pausable(session: Session, audience_id: int) -> list[SyncRun]:
     query = select(SyncRun).where(
-        SyncRun.audience_id == audience_id, SyncRun.kind == "push", SyncRun.state.in_(ACTIVE)
+        SyncRun.audience_id == audience_id, SyncRun.kind.in_(PAUSABLE), SyncRun.state.in_(ACTIVE)
     )
     return list(session.scalars(query.with_for_update()))
 

@@ -33,15 +33,17 @@ UNREHEARSED = text("""
     ORDER BY a.id
 """)
 
-# A round of everybody begins once a day; until it is whole the next part of it is read soon.
+# A round of everybody begins once a day; until it is whole the next part of it is read soon. A pause holds it, and where
+# it was cancelled it goes on the next day.
 WANTS_ACTIVITY = text("""
     SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id
-    WHERE a.is_enabled AND a.keeps_activity AND a.approved_at IS NOT NULL AND coalesce(a.paused_code, '') <> 'gone'
+    WHERE a.is_enabled AND a.keeps_activity AND a.approved_at IS NOT NULL AND coalesce(a.paused_code, '') NOT IN ('gone', 'by_admin')
       AND d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed'
       AND (a.activity_until IS NULL OR a.activity_until < now() - interval '1 day'
         OR coalesce((a.remote_schema -> 'activity' ->> 'after')::bigint, 0) > 0)
       AND NOT EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = a.id AND r.kind = 'activity'
-        AND (r.state = 'running' OR r.state = 'failed') AND r.started_at > now() - interval '10 minutes')
+        AND r.started_at > now() - CASE WHEN r.state IN ('running', 'failed') THEN interval '10 minutes'
+                                        WHEN r.state = 'cancelled' THEN interval '1 day' ELSE interval '0' END)
     ORDER BY a.id
 """)
 

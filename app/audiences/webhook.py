@@ -14,10 +14,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.audiences.gate import hasten_pull
+from app.audiences.known import Known, find_known
 from app.audiences.load import view_audience
 from app.audiences.mirror import MirrorWrite, write_members
 from app.audiences.models import Audience
-from app.audiences.pull import Known, find_known
 from app.audiences.valve import OPTED_OUT_THERE
 from app.audiences.views import AudienceView
 from integrations.mailchimp.answers import MemberState, subscriber_hash

@@ -45,7 +45,7 @@ def sync(context: click.Context, *, as_json: bool) -> None:
     runtime = open_runtime()
     results = {
         "push": _run(runtime, "push", None, _push_all, is_quiet=as_json),
-        "pull": _run(runtime, "pull", None, _pull_changed, is_quiet=as_json),
+        "pull": _run(runtime, "pull", None, partial(_pull, is_full=False), is_quiet=as_json),
     }
     emit(results, as_json=as_json, text=lambda: _say_both(results))
     _refuse_blocked([*results["push"], *results["pull"]])
@@ -117,14 +117,10 @@ def _push_all(runtime: Runtime, connections: Connections, audience_id: int, tell
     return _push_waiting(runtime, connections, audience_id, tell)
 
 
-def _pull_changed(runtime: Runtime, connections: Connections, audience_id: int, _tell: Tell) -> Any:
-    work = partial(pull_audience, runtime.sessions, connections, audience_id)
-    return run_counted(runtime.sessions, audience_id, "pull", work, ACTOR)
-
-
-def _pull_all(runtime: Runtime, connections: Connections, audience_id: int, _tell: Tell) -> Any:
-    work = partial(pull_audience, runtime.sessions, connections, audience_id, is_full=True)
-    return run_counted(runtime.sessions, audience_id, "pull", work, ACTOR)
+def _pull(runtime: Runtime, connections: Connections, audience_id: int, tell: Tell, *, is_full: bool) -> Any:
+    watch = RunWatch(runtime.sessions, audience_id, "pull", actor=ACTOR, on_progress=tell)
+    work = partial(pull_audience, runtime.sessions, connections, audience_id, is_full=is_full)
+    return run_counted(watch, work)
 
 
 def _run_one(kind: str, slug: str | None, work: Work, *, as_json: bool) -> None:
@@ -152,7 +148,7 @@ def push(audience: str | None, *, changed: bool, as_json: bool) -> None:
 @json_option
 def pull(audience: str | None, *, full: bool, as_json: bool) -> None:
     """Read from AUDIENCE (or all) what Mailchimp knows: statuses, opt-outs, tags."""
-    _run_one("pull", audience, _pull_all if full else _pull_changed, as_json=as_json)
+    _run_one("pull", audience, partial(_pull, is_full=full), as_json=as_json)
 
 
 def _read_whole(kind: str, audiences: list[Audience], *, as_json: bool) -> list[RunView]:

@@ -49,7 +49,7 @@ def pull_audience(audience_id: int) -> None:
     """Learn what Mailchimp changed since the last pull, as a run with counts."""
     runtime = get_runtime()
     work = partial(pull.pull_audience, runtime.sessions, get_connections(), audience_id)
-    run_counted(runtime.sessions, audience_id, "pull", work)
+    run_counted(RunWatch(runtime.sessions, audience_id, "pull", is_folding=True), work)
 
 
 @job("activity")
@@ -57,7 +57,7 @@ def pull_activity(audience_id: int) -> None:
     """Read the next members' campaign activity into their timelines."""
     runtime = get_runtime()
     work = partial(activity.pull_activity, runtime.sessions, get_connections(), audience_id)
-    run_counted(runtime.sessions, audience_id, "activity", work)
+    run_counted(RunWatch(runtime.sessions, audience_id, "activity"), work)
 
 
 @job("first_sync")

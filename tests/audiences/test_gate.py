@@ -10,7 +10,7 @@ from app.audiences.alerts import list_alerts
 from app.audiences.connect import Connections, Deadlines
 from app.audiences.gate import list_due_audiences, may_send
 from app.audiences.pull import pull_audience
-from app.audiences.runs import run_counted
+from app.audiences.runs import RunWatch, run_counted
 from app.audiences.tend import probe_audiences, probe_destinations
 from app.core.db import transaction
 from integrations.mailchimp.problems import MailchimpProblem
@@ -89,10 +89,8 @@ def test_a_pull_that_is_refused_pauses_the_account_too(office: Any, simulator: A
 
     with pytest.raises(MailchimpProblem):
         run_counted(
-            office.sessions,
-            office.audience_id,
-            "pull",
-            lambda: pull_audience(office.sessions, office.connections, office.audience_id),
+            RunWatch(office.sessions, office.audience_id, "pull"),
+            lambda watch: pull_audience(office.sessions, office.connections, office.audience_id, watch),
         )
 
     assert len(alerts(office)) == 1
