@@ -57,6 +57,12 @@ class Connections:
             self._open[destination.id] = (stamp, gateway, slots)
             return gateway
 
+    def is_quiet(self, destination: Destination) -> bool:
+        """Whether the account asked for no call for a while, as far as a gateway that is open knows."""
+        with self._lock:
+            known = self._open.get(destination.id)
+        return known is not None and known[2].find_quiet_seconds() > 0
+
     def _connect(self, destination: Destination) -> tuple[Gateway, SharedSlots]:
         key = self._box.open(destination.sealed_key, binding(destination.slug))
         # Named after the account, else its address and key, so that two destinations on one account share its budget.

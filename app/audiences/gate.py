@@ -102,12 +102,16 @@ def open_gateway(
 
 
 def is_open(sessions: sessionmaker[Session], connections: Connections, destination_id: int) -> bool:
-    """Whether calls may go. When it is time for a probe, this process makes it, and says what came of it."""
+    """Whether calls may go. When it is time for a probe, this process makes it, and says what came of it.
+
+    While the account wants quiet, none goes: what waits stays as it is, and no attempt is spent on it.
+    """
     with transaction(sessions) as session:
         destination, now = _locked(session, destination_id)
         breaker = read_breaker(destination.breaker)
-        if destination.paused_at is None and may_call(breaker):
-            return True
+        is_quiet = connections.is_quiet(destination)
+        if is_quiet or (destination.paused_at is None and may_call(breaker)):
+            return not is_quiet
         if destination.paused_code == REVOKED.kind or not wants_probe(breaker, now):
             return False  # a withdrawn token never works again: only connecting anew mends it
         destination.breaker = start_probe(breaker, now).as_dict()

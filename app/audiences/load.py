@@ -113,6 +113,37 @@ LET_GO = text("""
 """)
 
 
+# The member of somebody merged, or without an address any more, is not taken out while somebody else has its address and a
+# say of their own: it is theirs, who may be about to make it.
+HAND_OVER = text("""
+    WITH heirs AS (
+        SELECT DISTINCT ON (w.id) m.contact_id AS giver_id, w.id AS heir_id
+        FROM members m JOIN contacts c ON c.id = m.contact_id
+            AND (c.state = 'merged' OR (c.state = 'active' AND coalesce(btrim(c.fields ->> 'email'), '') = ''))
+        JOIN identities i ON i.kind = 'email' AND i.scope = '' AND i.match_value = lower(btrim(m.email_address))
+        JOIN contacts w ON w.id = i.contact_id AND w.state = 'active' AND md5(lower(btrim(w.fields ->> 'email'))) = m.subscriber_hash
+        WHERE m.audience_id = :audience_id AND m.contact_id = ANY(CAST(:ids AS bigint[])) AND m.status <> ''
+          AND NOT EXISTS (SELECT FROM members o WHERE o.audience_id = m.audience_id AND o.contact_id = w.id)
+          AND EXISTS (SELECT FROM consents k WHERE k.contact_id = w.id AND k.channel = :channel AND k.purpose IN (:purpose, '*'))
+        ORDER BY w.id, m.contact_id)
+    UPDATE members m SET contact_id = h.heir_id FROM heirs h
+    WHERE m.audience_id = :audience_id AND m.contact_id = h.giver_id
+      AND h.heir_id = (SELECT min(o.heir_id) FROM heirs o WHERE o.giver_id = h.giver_id)
+    RETURNING m.contact_id
+""")
+
+
+def hand_over_members(session: Session, audience: AudienceView, contact_ids: Sequence[int]) -> list[int]:
+    """Give the members of contacts that are no more to be written to whoever has their addresses now. The new holders."""
+    asked = {
+        "audience_id": audience.audience_id,
+        "ids": numbers_column(contact_ids),
+        "channel": audience.channel,
+        "purpose": audience.purpose,
+    }
+    return list(session.execute(HAND_OVER, asked).scalars())
+
+
 def let_go_of_members(session: Session, audience_id: int, contact_ids: Sequence[int]) -> list[int]:
     """Drop mirror rows about members that are somebody else's by now; whose rows they were."""
     asked = {"audience_id": audience_id, "ids": numbers_column(contact_ids)}
@@ -163,7 +194,10 @@ SELECT c.id, o.id AS other_id, (s.contact_id IS NOT NULL) AS is_self_member, (m.
        EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
                AND k.purpose = :purpose AND k.status = 'given') AS is_willing,
        EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
-               AND k.purpose IN (:purpose, '*') AND k.status = 'withdrawn') AS is_opted_out
+               AND k.purpose IN (:purpose, '*') AND k.status = 'withdrawn'
+               AND NOT EXISTS (SELECT FROM consents n WHERE n.contact_id = o.id AND n.channel = :channel
+                   AND n.purpose = :purpose AND n.status = 'given' AND n.proof = 'confirmed'
+                   AND n.decided_at > k.decided_at)) AS is_opted_out
 FROM unnest(CAST(:ids AS bigint[])) AS asked(id)
 CROSS JOIN LATERAL (SELECT scope, match_value FROM identities WHERE contact_id = asked.id AND kind || '' = 'email'
     OFFSET 0) AS i

@@ -1,6 +1,6 @@
 """Writing the mirror: what Mailchimp said of members, many at once, with a timeline entry where a status changed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ ENCODER = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class MirrorWrite:
-    """A mirror row as it should stand. None keeps what stands there.
+    """A mirror row as it should stand. None keeps what stands there, as an empty `email` does.
 
     `merge_fields`, `interests` and `marketing_permissions` are added to the known ones, as are the times in
     `theirs_changed` (ISO text by merge tag; None takes one away); `tags` are the managed ones that are set.
@@ -43,6 +43,7 @@ class MirrorWrite:
     theirs_changed: dict[str, str | None] = field(default_factory=dict)
     asked_evidence_id: int | None = None
     reason: str = ""  # why Muster did it, for the timeline
+    refused_hash: str = ""  # of another address, to which Mailchimp does not let the member move
 
     @property
     def rest(self) -> dict[str, Any] | None:
@@ -56,8 +57,9 @@ class MirrorWrite:
             or self.reason
         ):
             return None
+        refused = {"refused_hash": self.refused_hash} if self.refused_hash else {}
         return {
-            "error": self.trouble.as_dict() if self.trouble else None,
+            "error": {**self.trouble.as_dict(), **refused} if self.trouble else None,
             "sync_state": "failed" if self.is_failed else "ok",
             "interests": self.interests,
             "permissions": self.marketing_permissions,
@@ -100,7 +102,8 @@ WRITE = text(f"""
         CAST(rest ->> 'asked_evidence_id' AS bigint)
     FROM given ORDER BY contact_id
     ON CONFLICT (audience_id, contact_id) DO UPDATE SET
-        email_address = excluded.email_address, subscriber_hash = excluded.subscriber_hash,
+        email_address = coalesce(nullif(excluded.email_address, ''), m.email_address),
+        subscriber_hash = excluded.subscriber_hash,
         status = CASE WHEN excluded.contact_id = ANY(CAST(:keep_status AS bigint[])) THEN m.status ELSE excluded.status END,
         merge_fields = m.merge_fields || excluded.merge_fields,
         tags = CASE WHEN excluded.contact_id = ANY(CAST(:keep_tags AS bigint[])) THEN m.tags ELSE excluded.tags END,
@@ -183,6 +186,22 @@ def forget_members(session: Session, audience_id: int, contact_ids: Collection[i
             ),
             {"audience_id": audience_id, "ids": numbers_column(sorted(contact_ids))},
         )
+
+
+# Where Mailchimp did not let a merged contact's member go, whoever it was merged into may have it by now, or have been
+# merged on. `contact_id`: of two such, the elder keeps it.
+FORGET_DOUBLES = text("""
+    DELETE FROM members m USING unnest(CAST(:hashes AS text[])) AS a(hash), contacts c
+    WHERE m.audience_id = :audience_id AND m.subscriber_hash = a.hash AND c.id = m.contact_id AND c.state = 'merged'
+      AND EXISTS (SELECT FROM members o JOIN contacts w ON w.id = o.contact_id
+        WHERE o.audience_id = m.audience_id AND o.subscriber_hash = m.subscriber_hash AND o.contact_id <> m.contact_id
+          AND o.status <> '' AND (w.state = 'active' OR (w.state = 'merged' AND o.contact_id < m.contact_id)))
+""")
+
+
+def forget_doubles(session: Session, audience_id: int, member_hashes: Iterable[str]) -> None:
+    """A member has one mirror row: those of merged contacts give way to whoever else has one of the same member."""
+    session.execute(FORGET_DOUBLES, {"audience_id": audience_id, "hashes": list(member_hashes)})
 
 
 def distrust_members(session: Session, audience_id: int, contact_ids: Collection[int]) -> None:

@@ -8,7 +8,7 @@ from app.audiences.mirror import MirrorWrite
 from app.audiences.plan import Operation
 from app.audiences.valve import REACHABLE_THERE
 from app.audiences.views import LEFT, AudienceView, Trouble
-from integrations.mailchimp.answers import MemberState
+from integrations.mailchimp.answers import MemberState, subscriber_hash
 from integrations.mailchimp.problems import Classification
 from mappings.language.frozen import quick_maker
 
@@ -34,9 +34,14 @@ VERDICTS: Mapping[str, Verdict] = {
 }
 
 
+# Refusals of an address; the member that was to move there is none the worse for it.
+ADDRESS_REFUSED = frozenset({"opt_out", "hosted_form", "reject_address"})
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one operation ended. `opt_out`: the method, when Mailchimp told of an opt-out that we did not ask for.
+    """How one operation ended. `opt_out`: the method, when Mailchimp told of an opt-out that we did not ask for,
+    by whoever has `address` where no `state` names it.
 
     `theirs` are merge fields that somebody else filled or changed since the mirror was written, as the answer shows.
     """
@@ -52,6 +57,7 @@ class Outcome:
     theirs: Mapping[str, Any] = field(default_factory=dict)
     is_first_reading: bool = False  # of a member whom the mirror did not know
     is_unasked: bool = False  # an `ask` that ended before anything was asked
+    address: str = ""
 
 
 _make_write, _make_outcome = quick_maker(MirrorWrite), quick_maker(Outcome)
@@ -90,6 +96,7 @@ def from_member(
         theirs_changed=dict.fromkeys(operation.merge_fields),
         asked_evidence_id=None,
         reason=operation.reason,
+        refused_hash="",
     )
     # What was known before is in the ledger with its own time; our write's time would make it newer than it is.
     is_news = not is_ours and state.status != operation.was
@@ -113,6 +120,7 @@ def from_member(
         theirs=_changed_by_others(operation, fields),
         is_first_reading=operation.is_new,
         is_unasked=False,
+        address="",
     )
     return outcome
 
@@ -196,6 +204,8 @@ def from_problem(operation: Operation, problem: Classification, audience: Audien
     trouble = Trouble(problem.kind, problem.sentence, audience.form_hint if needs_form else "")
     if problem.action == "gone":
         return _gone(operation, trouble)
+    if operation.kind == "change_email" and problem.action in ADDRESS_REFUSED:
+        return _stayed(operation, problem, trouble)
     if problem.action == "opt_out":
         return _held_out(operation, trouble)
     write = None
@@ -205,6 +215,28 @@ def from_problem(operation: Operation, problem: Classification, audience: Audien
             operation.contact_id, operation.email, operation.member, status, trouble=trouble, is_failed=True
         )
     return Outcome(operation.contact_id, verdict, write, trouble=trouble, kind=problem.kind)
+
+
+def _stayed(operation: Operation, problem: Classification, trouble: Trouble) -> Outcome:
+    """The member could not move to another address, and is what it was at the one it has."""
+    write = MirrorWrite(
+        operation.contact_id,
+        "",
+        operation.member,
+        trouble=trouble,
+        is_failed=True,
+        refused_hash=subscriber_hash(operation.email),
+    )
+    opt_out = "compliance" if problem.action == "opt_out" else ""
+    return Outcome(
+        operation.contact_id,
+        "done",
+        write,
+        trouble=trouble,
+        kind=problem.kind,
+        opt_out=opt_out,
+        address=operation.email,
+    )
 
 
 def _held_out(operation: Operation, trouble: Trouble) -> Outcome:

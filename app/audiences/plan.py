@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
 from dataclasses import fields as dataclass_fields
+from datetime import datetime
 from typing import Any, Literal
 
 from app.audiences.desire import NONE, Desired, Difference, desire, find_difference, for_new
@@ -64,6 +65,7 @@ class Operation:
     evidence_id: int | None = None  # of consent that the person confirmed
     is_double_opt_in: bool = False
     was: str = ""  # the member's status as known: a decided status rests on it, and it is no news
+    seen_at: datetime | None = None  # when the member had changed last, as known: an `ask` rests on it
     reason: str = ""
 
     @property
@@ -225,6 +227,7 @@ def _ask(desired: Desired, contact: ContactView, mirror: Mirror, audience: Audie
         evidence_id=contact.standing.evidence_id,
         is_double_opt_in=audience.is_double_opt_in,
         known=mirror.merge_fields,
+        seen_at=mirror.last_changed,
     )
 
 
@@ -290,6 +293,7 @@ def _step(
         evidence_id,
         is_double_opt_in=False,
         was=was,
+        seen_at=None,
         reason="",
     )
     return operation

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.audiences.asking import note_asked
 from app.audiences.batches import Held
 from app.audiences.guard import Guard
-from app.audiences.load import adopt_members, let_go_of_members, load_situations
+from app.audiences.load import adopt_members, hand_over_members, let_go_of_members, load_situations
 from app.audiences.mirror import MirrorWrite, forget_members, note_uncertain, write_members
 from app.audiences.outbox import TakenChange, drop_changes, lease_changes, queue_changes, take_changes
 from app.audiences.outcome import cannot_sync
@@ -56,8 +56,9 @@ def prepare_operations(
     sent = {one.contact_id: one.sent_email for one in changes.values() if one.sent_email}
     note_uncertain(session, audience.audience_id, sent)
     let_go_of_members(session, audience.audience_id, list(changes))
-    adopted = adopt_members(session, audience.audience_id, list(changes))
-    queue_changes(session, set(adopted) - set(changes))
+    holders = adopt_members(session, audience.audience_id, list(changes))
+    holders += hand_over_members(session, audience, list(changes))
+    queue_changes(session, set(holders) - set(changes))
     planned = [
         _Planned(one.contact, one.mirror, plan_member(one.contact, one.mirror, audience))
         for one in load_situations(session, audience, list(changes)).values()
@@ -128,7 +129,12 @@ def _write_without_call(operation: Operation, mirror: Mirror | None) -> MirrorWr
             return found
         # The mirror keeps speaking of the member it knows.
         return MirrorWrite(
-            operation.contact_id, mirror.email, mirror.member_hash, trouble=operation.trouble, is_failed=True
+            operation.contact_id,
+            mirror.email,
+            mirror.member_hash,
+            trouble=operation.trouble,
+            is_failed=True,
+            refused_hash=mirror.refused_hash,
         )
     if mirror is None:
         return None

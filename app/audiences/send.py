@@ -68,7 +68,8 @@ def _ask(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outc
         there = gateway.get_member(audience.list_id, operation.member)
     except MailchimpProblem as problem:
         return replace(from_problem(operation, problem.classification, audience), is_unasked=True)
-    if there.status != "unsubscribed":
+    # Out they are, but perhaps anew since we looked: then that is learned first.
+    if there.status != "unsubscribed" or there.changed_at != operation.seen_at:
         return replace(from_member(read, there, audience), is_unasked=True)
     status = return_status(there.unsubscribe_reason, is_double_opt_in=operation.is_double_opt_in)
     try:

@@ -107,7 +107,7 @@ def _ended(outcome: Outcome, held: Held) -> Ended:
 
 def _opt_out(outcome: Outcome) -> OptOut:
     state = outcome.state
-    address = state.email if state else outcome.write.email if outcome.write else ""
+    address = state.email if state else outcome.address or (outcome.write.email if outcome.write else "")
     return OptOut(outcome.contact_id, address, outcome.opt_out, state.changed_at if state else None)
 
 

@@ -35,7 +35,8 @@ ABSENT_SECONDS = (
     1.0  # who waits and was not seen for so long is taken for dead, and comes back by asking again
 )
 
-# KEYS: 1 leases (until when), 2 queue (place), 3 waiting (last seen), 4 steps of the pace. Redis's own clock decides.
+# KEYS: 1 leases (until when), 2 queue (place), 3 waiting (last seen), 4 steps of the pace, 5 there while the account wants
+# no call at all. Redis's own clock decides.
 # A token begins with the milliseconds of its lease. `free` is how many more calls may go now, `grant` lets one go.
 STATE = """
 local time = redis.call('TIME')
@@ -46,6 +47,7 @@ local function free(full)
     redis.call('ZREM', KEYS[2], gone)
     redis.call('ZREM', KEYS[3], gone)
   end
+  if redis.call('EXISTS', KEYS[5]) == 1 then return 0 end
   local most = tonumber(full)
   for count, ends in string.gmatch(redis.call('GET', KEYS[4]) or '', '(%d+):(%d+)') do
     if tonumber(ends) > now then
@@ -95,6 +97,10 @@ end
 return #next_ones
 """
 )
+# The longest wish for quiet counts. KEYS: 1 the wish; ARGV: ms.
+QUIET = """
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], 1, 'PX', ARGV[1]) end
+"""
 
 
 class SharedSlots:
@@ -114,8 +120,9 @@ class SharedSlots:
             retry=Retry(NoBackoff(), 0),
         )
         self._take, self._leave = self._redis.register_script(TAKE), self._redis.register_script(LEAVE)
+        self._quiet = self._redis.register_script(QUIET)
         key = f"muster:slots:{account}"
-        self._keys = [key, f"{key}:queue", f"{key}:waiting", f"{key}:pace"]
+        self._keys = [key, f"{key}:queue", f"{key}:waiting", f"{key}:pace", f"{key}:quiet"]
         self._slot_count, self._recovery = slot_count, recovery_seconds
         self._lonely = LocalSlots(min(LONELY_SLOT_COUNT, slot_count), recovery_seconds)
         self._own = threading.BoundedSemaphore(slot_count * 4)  # bounds the connections to Redis
@@ -154,6 +161,14 @@ class SharedSlots:
             return None
         return next((count for count, ends in steps if ends > now), self._slot_count)
 
+    def find_quiet_seconds(self) -> float:
+        """For how long no call may begin, as the account asked."""
+        try:
+            left: Any = self._redis.pttl(self._keys[4])
+        except redis.RedisError:
+            return self._lonely.quiet_seconds
+        return max(int(left) / 1000, 0.0)
+
     def _lease(self, until: float, hold_seconds: float, *, is_bulk: bool) -> tuple[str, Hold] | None:
         """A token with its hold, or None while Redis is away."""
         token, started = f"{int(hold_seconds * 1000)}-{uuid.uuid4().hex}", time.monotonic()
@@ -181,6 +196,8 @@ class SharedSlots:
 
     def _give_back(self, token: str, held: Hold) -> None:
         try:
+            if held.quiet_seconds:
+                self._quiet(keys=self._keys[4:], args=[int(held.quiet_seconds * 1000) + 1])
             if held.is_throttled:
                 self._slow_down(held.granted_at)
             self._call(self._leave, token)

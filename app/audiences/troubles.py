@@ -7,7 +7,7 @@ from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
 from integrations.mailchimp.answers import subscriber_hash
 
 # Refusals that stay true for as long as the address stays the same.
-REFUSED_ADDRESS = frozenset({"fake_address", "forgotten"})
+REFUSED_ADDRESS = frozenset({"fake_address", "forgotten", "compliance"})
 # Why somebody with consent stays out: (code, reason, what to do where the audience's form is no answer).
 STAYS_OUT: Mapping[Move, tuple[str, str, str]] = {
     "on_hold": (
@@ -51,11 +51,12 @@ def find_trouble(
     if move not in CALLS:
         code, reason, hint = STAYS_OUT[move]
         return Trouble(code, reason, hint if move == "on_hold" else audience.form_hint or hint)
-    if mirror is None or mirror.status or mirror.error_code not in REFUSED_ADDRESS:
-        return None
-    if mirror.member_hash != subscriber_hash(contact.email):
+    if mirror is None or mirror.error_code not in REFUSED_ADDRESS:
         return None
     error = mirror.error or {}
+    refused = mirror.refused_hash or ("" if mirror.status else mirror.member_hash)
+    if refused != subscriber_hash(contact.email):
+        return None
     return Trouble(mirror.error_code, str(error.get("reason", "")), str(error.get("hint", "")))
 
 

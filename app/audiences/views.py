@@ -152,6 +152,11 @@ class Mirror:
     def error_code(self) -> str:
         return str((self.error or {}).get("code") or "")
 
+    @property
+    def refused_hash(self) -> str:
+        """Of the address to which this member could not be moved; empty where none was refused."""
+        return str((self.error or {}).get("refused_hash") or "")
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:

@@ -23,6 +23,9 @@ EVERYBODY = """
         EXISTS (SELECT FROM contacts o JOIN consents w ON w.contact_id = o.id AND w.status = 'withdrawn'
                 AND w.channel = 'email' AND w.purpose IN (a.purpose, '*')
                 WHERE o.id <> c.id AND o.state = 'active'
+                AND NOT EXISTS (SELECT FROM consents g WHERE g.contact_id = o.id AND g.channel = 'email'
+                    AND g.purpose = a.purpose AND g.status = 'given' AND g.proof = 'confirmed'
+                    AND g.decided_at > w.decided_at)
                 AND lower(btrim(o.fields ->> 'email')) = lower(btrim(c.fields ->> 'email'))),
         m.status, m.subscriber_hash, m.merge_fields, m.tags, m.sync_state, m.theirs_changed
     FROM audiences a CROSS JOIN contacts c

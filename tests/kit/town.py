@@ -348,7 +348,9 @@ class Town:
 
     def _leave_there(self, step: Step, act: str) -> None:
         member = self.simulator.world.audiences[step.list_id].find(step.email)
-        if member is None or member.status in {"archived", "cleaned"}:
+        # Whoever is out already and goes once more changes nothing at Mailchimp, and nobody can read it there.
+        is_out = member is not None and member.status == "unsubscribed" and act != "bounce"
+        if member is None or is_out or member.status in {"archived", "cleaned"}:
             return
         if self._contact(act, step.list_id, {"email": step.email}):
             self.judge.withdraw(
@@ -374,9 +376,17 @@ class Town:
         self._contact("edit", step.list_id, wants)
 
     def move(self, step: Step) -> None:
-        """They change their address in the preference centre."""
+        """They change their address in the preference centre.
+
+        Mailchimp shows the time of their form beside the new address, as if they had given that one; nobody can tell.
+        What they said in the form counts from then for either.
+        """
         other = Step(step.what, step.person, (step.place + 1) % 3)
-        self._contact("change_email", step.list_id, {"email": step.email, "new_email": other.email})
+        member = self.simulator.world.audiences[step.list_id].find(step.email)
+        wants = {"email": step.email, "new_email": other.email}
+        if self._contact("change_email", step.list_id, wants) and member is not None and member.signup_at:
+            is_in = member.status == "subscribed"
+            self.judge.agree(other.email, member.signup_at, self.number, is_confirmed=is_in)
 
     def staff(self, step: Step) -> None:
         """Staff unsubscribes, archives, deletes, adds, imports, tags."""
@@ -405,7 +415,8 @@ class Town:
             if self._staff("tag", list_id, wants) and what == "tag" and before:
                 self.staff_tagged.add((list_id, before.contact_id))
             return
-        if self._staff(what, list_id, {"email": email}) and what != "add" and status != "":
+        is_out = what == "unsubscribe" and status == "unsubscribed"
+        if self._staff(what, list_id, {"email": email}) and what != "add" and status != "" and not is_out:
             is_of_list = what != "unsubscribe"
             self.judge.withdraw(
                 email,
@@ -591,6 +602,10 @@ class Town:
                 queue_changes(session, undone.changed_contact_ids)
         except ConflictError:
             return
+        # What each of them had said stands again, so whom the merge had taken out while pending may be asked anew.
+        query = "SELECT fields ->> 'email' FROM contacts WHERE id = ANY(:ids) AND fields ->> 'email' <> ''"
+        for (email,) in self.select(query, ids=list(undone.changed_contact_ids)):
+            self.judge.agree(email, 0, self.number, is_confirmed=False)
 
     def erase(self, step: Step) -> None:
         people = self.select("SELECT id FROM contacts WHERE state = 'active' ORDER BY id")
