@@ -23,7 +23,9 @@ from app.core.runtime import Runtime
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.server import RunningSimulator
 from tests.kit.contract import DEFINITION, load_definition, recorded, small_definition, violations
-from tests.kit.town import Step, Town, live_history, make_steps, shrink
+from tests.kit.town.life import live_history, settle, take
+from tests.kit.town.steps import Step, make_steps, shrink
+from tests.kit.town.town import Town
 
 IS_LONG = os.environ.get("MUSTER_PROPERTIES") == "long"
 HISTORIES = int(os.environ.get("MUSTER_HISTORIES", "2000" if IS_LONG else "25"))
@@ -109,7 +111,7 @@ def test_the_judge_sees_what_is_wrong(town: Town) -> None:
     steps = [Step("proof", 0, 0, 4), Step("push", number=3), Step("leave", 0, 0, 4)]
     town.begin()
     for step in steps:
-        town.take(step)
+        take(town, step)
     with town.runtime.transaction() as session:
         session.execute(text("DELETE FROM consent_evidence WHERE verdict = 'withdrawn'"))
         session.execute(text("UPDATE consents SET status = 'given', proof = 'claimed'"))
@@ -119,6 +121,6 @@ def test_the_judge_sees_what_is_wrong(town: Town) -> None:
             for one in [one for one in audience.members() if one.email.startswith("ada")]:
                 town.simulator.world.save_dropped(audience, one)
 
-    found = town.settle()
+    found = settle(town)
 
     assert any("asks for" in one for one in found), found
