@@ -57,10 +57,10 @@ class Connections:
             self._open[destination.id] = (stamp, gateway, slots)
             return gateway
 
-    def is_quiet(self, destination: Destination) -> bool:
+    def is_quiet(self, destination_id: int) -> bool:
         """Whether the account asked for no call for a while, as far as a gateway that is open knows."""
         with self._lock:
-            known = self._open.get(destination.id)
+            known = self._open.get(destination_id)
         return known is not None and known[2].find_quiet_seconds() > 0
 
     def _connect(self, destination: Destination) -> tuple[Gateway, SharedSlots]:

@@ -106,12 +106,13 @@ def is_open(sessions: sessionmaker[Session], connections: Connections, destinati
 
     While the account wants quiet, none goes: what waits stays as it is, and no attempt is spent on it.
     """
+    if connections.is_quiet(destination_id):
+        return False
     with transaction(sessions) as session:
         destination, now = _locked(session, destination_id)
         breaker = read_breaker(destination.breaker)
-        is_quiet = connections.is_quiet(destination)
-        if is_quiet or (destination.paused_at is None and may_call(breaker)):
-            return not is_quiet
+        if destination.paused_at is None and may_call(breaker):
+            return True
         if destination.paused_code == REVOKED.kind or not wants_probe(breaker, now):
             return False  # a withdrawn token never works again: only connecting anew mends it
         destination.breaker = start_probe(breaker, now).as_dict()

@@ -163,11 +163,13 @@ class SharedSlots:
 
     def find_quiet_seconds(self) -> float:
         """For how long no call may begin, as the account asked."""
-        try:
-            left: Any = self._redis.pttl(self._keys[4])
-        except redis.RedisError:
-            return self._lonely.quiet_seconds
-        return max(int(left) / 1000, 0.0)
+        if time.monotonic() >= self._away_until:
+            try:
+                left: Any = self._redis.pttl(self._keys[4])
+                return max(int(left) / 1000, 0.0)
+            except redis.RedisError:
+                self._away_until = time.monotonic() + SULK_SECONDS
+        return self._lonely.quiet_seconds
 
     def _lease(self, until: float, hold_seconds: float, *, is_bulk: bool) -> tuple[str, Hold] | None:
         """A token with its hold, or None while Redis is away."""

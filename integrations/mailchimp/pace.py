@@ -1,7 +1,8 @@
 """How many connections at a time an account bears just now: halved when it protests, recovering one by one. Pure.
 
 Mailchimp says neither how long to wait nor how much it would take (no Retry-After, no rate-limit headers: recorded
-answers 2021-2022), so the pace is found by halving and slow rising. Times are seconds of any one clock.
+answers 2021-2022), so the pace is found by halving and slow rising. Times are seconds of any one clock. Where an answer
+does name a time all the same, the slots let no call begin before it is over.
 """
 
 from dataclasses import dataclass

@@ -31,10 +31,14 @@ class NoFreeSlotError(Exception):
 
 @dataclass(slots=True)
 class Hold:
-    """One call's slot. Whoever holds it says so where the account protested: the whole account then slows down."""
+    """One call's slot. Whoever holds it says so where the account protested: the whole account then slows down.
+
+    `quiet_seconds`: for so long the answer asked for no call at all.
+    """
 
     granted_at: float = 0.0
     is_throttled: bool = False
+    quiet_seconds: float = 0.0
 
 
 class ConnectionSlots(Protocol):
@@ -65,12 +69,20 @@ class LocalSlots:
         self._queue: list[tuple[float, int]] = []  # sorted
         self._numbers = itertools.count()
         self._busy_count = 0
+        self._quiet_until = float("-inf")
         self._changed = threading.Condition()
 
     @property
     def slot_count(self) -> int:
         """How many calls may be under way now."""
+        if self.quiet_seconds > 0:
+            return 0
         return count_at(self._pace, self._clock(), self._full, self._recovery)
+
+    @property
+    def quiet_seconds(self) -> float:
+        """For how long no call may begin, as the account asked."""
+        return max(self._quiet_until - self._clock(), 0.0)
 
     @contextmanager
     def hold(
@@ -106,6 +118,8 @@ class LocalSlots:
     def _leave(self, held: Hold) -> None:
         with self._changed:
             self._busy_count -= 1
+            if held.quiet_seconds:
+                self._quiet_until = max(self._quiet_until, self._clock() + held.quiet_seconds)
             if held.is_throttled:
                 self._pace = slowed(self._pace, self._clock(), held.granted_at, self._full, self._recovery)
             self._changed.notify_all()

@@ -16,6 +16,7 @@ import requests
 from mailchimp_marketing.api_client import ApiClient
 from urllib3.exceptions import NewConnectionError
 
+from integrations.kit.fetch import retry_after_seconds
 from integrations.mailchimp.deadline import Deadline, bounded_adapter
 from integrations.mailchimp.problems import (
     CREDENTIALS,
@@ -34,6 +35,9 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024  # a page of 1,000 members with links is abo
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 NO_CONTENT = 204
 PROTESTS = frozenset({403, 429})  # a 403 only without JSON: the error table knows
+# Mailchimp names no Retry-After (recorded answers 2021-2022), but what stands before it may, with a refusal or an outage.
+WAITS = PROTESTS | {503}
+LONGEST_QUIET_SECONDS = 3600.0  # beyond it a wrong header is likelier than a wish: opt-outs wait meanwhile
 Login = Literal["api_key", "oauth"]
 
 
@@ -140,7 +144,9 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         try:
             with self._slots.hold(allowed.seconds / 2, allowed.seconds, is_bulk=allowed.is_bulk) as held:
                 request = self._prepare(method, _fill(resource_path, path_params), query_params, body)
-                status, content = self._send(request, where)
+                status, content, wait = self._send(request, where)
+                if status in WAITS:
+                    held.quiet_seconds = min(retry_after_seconds(wait) or 0.0, LONGEST_QUIET_SECONDS)
                 if status in PROTESTS:
                     held.is_throttled = self._problem(status, content, where).kind == THROTTLED.kind
             return self._read(status, content, where, allowed.read)
@@ -165,15 +171,15 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         request = requests.Request(method, self.host + path, headers=headers, params=params, data=content)
         return self._session.prepare_request(request)
 
-    def _send(self, request: requests.PreparedRequest, where: str) -> tuple[int, bytes]:
-        """Status and whole body. The chain is cut (`from None`): what requests says can hold ids and hosts."""
+    def _send(self, request: requests.PreparedRequest, where: str) -> tuple[int, bytes, str | None]:
+        """Status, whole body and Retry-After. The chain is cut (`from None`): what requests says can hold ids and hosts."""
         left = max(self._deadline.left(), 0.001)
         settings = self._session.merge_environment_settings(request.url or "", {}, True, None, None)
         try:
             with self._session.send(
                 request, timeout=(min(CONNECT_SECONDS, left), left), allow_redirects=False, **settings
             ) as answer:
-                return answer.status_code, _whole_body(answer, where)
+                return answer.status_code, _whole_body(answer, where), answer.headers.get("Retry-After")
         except (requests.ConnectTimeout, requests.exceptions.SSLError):
             raise _no_answer(OUTAGE, "Not Connected", where) from None
         except requests.ConnectionError as problem:

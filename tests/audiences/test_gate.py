@@ -174,3 +174,22 @@ def test_an_audience_that_is_switched_off_raises_nothing(office: Any) -> None:
     office.execute("UPDATE audiences SET is_enabled = false, approved_at = NULL")
 
     assert alerts(office) == []
+
+
+def test_while_the_account_wants_quiet_nothing_is_asked_and_no_attempt_is_spent(
+    office: Any, simulator: Any
+) -> None:
+    office.add("ada@house.test")
+    simulator.fault("429", times=1, retry_after_seconds=3)
+    office.push()
+    office.execute("UPDATE changes SET next_attempt_at = now()")
+    before = simulator.calls
+    attempts = office.execute("SELECT attempt_count FROM changes")
+
+    blocked = [office.push().is_blocked, office.pull().is_blocked]
+
+    assert ([True, True], before) == (blocked, simulator.calls)
+    assert attempts == office.execute("SELECT attempt_count FROM changes")
+    time.sleep(3)
+    assert not office.push().is_blocked
+    assert "subscribed" == simulator.member("ada@house.test").status

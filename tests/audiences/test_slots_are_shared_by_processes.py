@@ -101,6 +101,34 @@ def test_without_redis_a_process_holds_itself_to_two(tmp_path: Any, account: str
     away.close()
 
 
+def test_quiet_that_one_process_was_asked_for_holds_in_all(make_slots: Make) -> None:
+    one, other = make_slots(), make_slots()
+    with one.hold(1, 1) as first, one.hold(1, 1) as second:
+        first.quiet_seconds, second.quiet_seconds = 1.0, 0.2  # the longer one counts
+    asked_at = time.monotonic()
+
+    with pytest.raises(NoFreeSlotError), other.hold(0.1, 1):
+        pass
+    assert 0 < other.find_quiet_seconds() <= 1.0
+    with other.hold(5, 1):
+        waited = time.monotonic() - asked_at
+
+    assert 0.9 <= waited <= 3
+    assert 0 == one.find_quiet_seconds()
+
+
+def test_without_redis_quiet_holds_in_the_process_that_was_asked(tmp_path: Any, account: str) -> None:
+    away = SharedSlots(f"unix://{tmp_path}/nobody.sock", account, 8)
+    with away.hold(1, 1) as held:
+        held.quiet_seconds = 30.0
+
+    with pytest.raises(NoFreeSlotError), away.hold(0.1, 1):
+        pass
+
+    assert 29 < away.find_quiet_seconds() <= 30
+    away.close()
+
+
 def test_a_slot_passes_on_without_polling(make_slots: Make) -> None:
     one, other = make_slots(1), make_slots(1)
     gaps: list[float] = []

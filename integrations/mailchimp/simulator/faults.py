@@ -1,9 +1,12 @@
 """Faults by rule: which requests fail, how, and whether before or after the change was made."""
 
+import math
 import random
 import re
 import threading
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 HTML = "text/html; charset=utf-8"
@@ -68,6 +71,8 @@ class Rule:
     probability: float = 1.0
     times: int = 0  # 0: no end
     seconds: float = 0.0  # for slow, hang and drip
+    retry_after_seconds: int = 0  # Mailchimp names none; what stands before it may
+    is_retry_after_date: bool = False
     match_count: int = 0
     hit_count: int = 0
 
@@ -75,6 +80,15 @@ class Rule:
         if self.kind not in SHAPES:
             raise ValueError(f"kind must be one of: {', '.join(SHAPES)}")
         re.compile(self.path)
+
+    def retry_after(self, now: datetime) -> str:
+        """The header's text: seconds, or the first whole second that is no sooner; empty where none is wanted."""
+        if not self.retry_after_seconds:
+            return ""
+        if not self.is_retry_after_date:
+            return str(self.retry_after_seconds)
+        until = math.ceil((now + timedelta(seconds=self.retry_after_seconds)).timestamp())
+        return format_datetime(datetime.fromtimestamp(until, UTC), usegmt=True)
 
 
 class Faults:

@@ -5,6 +5,7 @@ import binascii
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
@@ -195,8 +196,10 @@ def _let_go(_problem: BaseException | None) -> None:
 
 
 def _apply_fault(response: Response) -> None:
-    """Spoil the answer of a request that was done."""
+    """Spoil the answer of a request that was done; name the time to wait where the rule does."""
     rule: Rule | None = g.fault
+    if rule is not None and (wait := rule.retry_after(datetime.now(UTC))):
+        response.headers["Retry-After"] = wait
     if rule is None or not SHAPES[rule.kind].is_applied:
         return
     cut = SHAPES[rule.kind].cut
