@@ -1,11 +1,10 @@
-"""An audience on a simulator of its own, and a small way to make contacts."""
+"""An audience on a simulator of its own, and webhooks on their way behind the door."""
 
-import json
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import text
@@ -13,84 +12,22 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.bootstrap import ensure_simulated_audience
 from app.audiences.connect import Connections, Deadlines
-from app.audiences.gate import get_destination_of
-from app.audiences.models import Audience
-from app.audiences.outbox import queue_changes
-from app.audiences.pull import PullCounts, pull_audience
-from app.audiences.push import PushCounts, PushOptions, push_audience
-from app.contacts.drafts import lock_drafts
-from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents
-from app.contacts.normalise import match_value
-from app.core.clock import database_now
 from app.core.config import Settings
 from app.core.db import transaction
+from app.core.runtime import Runtime
 from app.core.secretbox import SecretBox
+from app.pipeline import apply_events, split_deliveries
+from app.sources.configure import add_source
 from integrations.mailchimp.answers import subscriber_hash
-from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.server import RunningSimulator
+from tests.kit.office import Office, Simulator
 
-
-@dataclass
-class Simulator:
-    """The control plane of a running simulator."""
-
-    running: RunningSimulator
-
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        request = urllib.request.Request(
-            f"{self.running.origin}/_sim{path}",
-            data=None if method == "GET" else json.dumps(body or {}).encode(),
-            method=method,
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read() or b"null")
-
-    def contact(self, act: str, email: str, **more: Any) -> Any:
-        return self.call("POST", f"/contact/{act}", {"email": email, **more})
-
-    def staff(self, act: str, email: str, **more: Any) -> Any:
-        return self.call("POST", f"/staff/{act}", {"email": email, **more})
-
-    def member(self, email: str) -> Any:
-        """The simulator's own state of a member; None where there is none."""
-        audience = next(iter(self.running.world.audiences.values()))
-        return audience.find(email)
-
-    def member_count(self) -> int:
-        return sum(1 for _ in next(iter(self.running.world.audiences.values())).members())
-
-    def tags(self, email: str) -> set[str]:
-        audience = next(iter(self.running.world.audiences.values()))
-        return {audience.tags[tag_id].name for tag_id in self.member(email).tag_ids}
-
-    @property
-    def calls(self) -> int:
-        return self.running.world.journal.counts().get("calls", 0)
-
-    def entries(self, email: str = "") -> list[dict[str, Any]]:
-        return self.running.world.journal.entries(email=email)
-
-    def subscribing(self, email: str) -> int:
-        """How many requests would have subscribed this address."""
-        wanted = email.casefold()
-        return sum(
-            note["is_subscribing"]
-            for entry in self.entries(email)
-            for note in entry["notes"]
-            if note["email"].casefold() == wanted
-        )
-
-    def fault(self, kind: str, **rule: Any) -> None:
-        self.call("POST", "/faults", {"kind": kind, **rule})
-
-    def mend(self) -> None:
-        self.running.world.faults.clear()
-
-    def later(self) -> None:
-        """Mailchimp tells whole seconds; let the next ones be newer for sure."""
-        self.call("POST", "/clock", {"advance_seconds": 5})
+LIST_ID = "a1b2c3d4e5"
+DELIVERY = text("""
+    INSERT INTO deliveries (source_id, key, method, content_type, body, body_sha256)
+    SELECT id, :key, 'POST', 'application/x-www-form-urlencoded', :body, sha256(:body) FROM sources
+""")
 
 
 @pytest.fixture
@@ -111,172 +48,6 @@ def connections(box: SecretBox, redis_url: str) -> Iterator[Connections]:
     connections.close()
 
 
-CROWD = """
-WITH people AS (
-    INSERT INTO contacts (fields, tags)
-    SELECT jsonb_build_object('email', 'p' || n || '@house.test', 'first_name', 'P' || n), CAST(:tags AS text[])
-    FROM generate_series(1, :count) AS n RETURNING id, fields ->> 'email' AS email),
-addresses AS (
-    INSERT INTO identities (kind, match_value, given_value, contact_id) SELECT 'email', email, email, id FROM people),
-stated AS (
-    INSERT INTO contact_patches (contact_id, occurred_at, fields, tags_added)
-    SELECT id, now(), jsonb_build_object('email', email, 'first_name', 'P' || substring(email FROM '[0-9]+')), CAST(:tags AS text[])
-    FROM people),
-lines AS (
-    INSERT INTO consent_evidence (contact_id, channel, purpose, address, verdict, occurred_at)
-    SELECT id, 'email', 'newsletter', email, 'given', now() FROM people RETURNING id, contact_id)
-INSERT INTO consents (contact_id, channel, purpose, status, proof, evidence_id, decided_at)
-SELECT contact_id, 'email', 'newsletter', 'given', 'claimed', id, now() FROM lines RETURNING contact_id
-"""
-
-
-# What somebody states of a contact, as a patch that the contact's fields and their provenance come from.
-STATE = """
-WITH patch AS (
-    INSERT INTO contact_patches (contact_id, occurred_at, fields, tags_added, tags_removed)
-    VALUES (:id, coalesce(CAST(:at AS timestamptz), now()), CAST(:fields AS jsonb), :added, :removed) RETURNING id, occurred_at)
-UPDATE contacts c SET fields = c.fields || CAST(:fields AS jsonb),
-    tags = ARRAY(SELECT t FROM unnest(c.tags || CAST(:added AS text[])) AS t WHERE t <> ALL(CAST(:removed AS text[]))),
-    provenance = c.provenance || coalesce((
-        SELECT jsonb_object_agg(name, jsonb_build_object('patch_id', p.id, 'event_id', NULL, 'source_id', NULL,
-            'occurred_at', to_char(p.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00')))
-        FROM patch p, jsonb_object_keys(CAST(:fields AS jsonb)) AS name), '{}')
-WHERE c.id = :id
-"""
-
-
-@dataclass
-class Office:
-    """Everything one test needs: the audience, contacts, pushing."""
-
-    sessions: sessionmaker[Session]
-    connections: Connections
-    audience_id: int
-    number: int = 0
-
-    def add(
-        self,
-        email: str,
-        *,
-        consent: str = "given",
-        proof: str = "claimed",
-        tags: tuple[str, ...] = (),
-        **fields: Any,
-    ) -> int:
-        """A contact with an address, its fields, and one line in the ledger; queued."""
-        with transaction(self.sessions) as session:
-            contact_id = session.execute(
-                text("INSERT INTO contacts DEFAULT VALUES RETURNING id")
-            ).scalar_one()
-            self._state(session, contact_id, {"email": email, **fields}, added=list(tags))
-            session.execute(
-                text(
-                    "INSERT INTO identities (kind, match_value, given_value, contact_id) VALUES ('email', :v, :g, :c)"
-                ),
-                {"v": match_value("email", email).value, "g": email, "c": contact_id},
-            )
-        if consent != "none":
-            self.say(contact_id, consent, email, proof)
-        self.touch(contact_id)
-        return int(contact_id)
-
-    def add_many(self, count: int, **more: Any) -> list[int]:
-        """person0@house.test, person1@house.test, ... one by one."""
-        return [self.add(f"person{one}@house.test", first_name=f"P{one}", **more) for one in range(count)]
-
-    def crowd(self, count: int, *tags: str) -> list[int]:
-        """p1@house.test, p2@house.test, ... with consent; queued."""
-        with transaction(self.sessions) as session:
-            ids = list(session.scalars(text(CROWD), {"count": count, "tags": list(tags)}))
-            queue_changes(session, ids)
-        return ids
-
-    def say(self, contact_id: int, verdict: str, email: str, proof: str = "claimed") -> None:
-        """One statement about consent, now."""
-        with transaction(self.sessions) as session:
-            now = database_now(session)
-            append_evidence(
-                session,
-                [
-                    EvidenceRow(
-                        contact_id, "email", "newsletter", match_value("email", email).value, verdict, proof,
-                        "", "form", now, now, None, None, 0, "test",
-                    )
-                ],
-            )  # fmt: skip
-            derive_consents(session, lock_drafts(session, [contact_id]).values())
-        self.touch(contact_id)
-
-    def _state(self, session: Session, contact_id: int, fields: Mapping[str, Any], **more: Any) -> None:
-        asked = {"id": contact_id, "fields": json.dumps(fields), "at": None, "added": [], "removed": []}
-        session.execute(text(STATE), {**asked, **more})
-
-    def change(self, contact_id: int, at: str | None = None, **fields: Any) -> None:
-        """Other values, stated now or `at` some time (ISO); None takes one away by hand."""
-        with transaction(self.sessions) as session:
-            self._state(session, contact_id, fields, at=at)
-        self.touch(contact_id)
-
-    def tag(self, contact_id: int, *tags: str) -> None:
-        """These tags and no others."""
-        with transaction(self.sessions) as session:
-            there = session.execute(
-                text("SELECT tags FROM contacts WHERE id = :id"), {"id": contact_id}
-            ).scalar_one()
-            gone = [tag for tag in there if tag not in tags]
-            new = [tag for tag in tags if tag not in there]
-            self._state(session, contact_id, {}, added=new, removed=gone)
-        self.touch(contact_id)
-
-    def fields(self, contact_id: int) -> dict[str, Any]:
-        """What the customer database has of a contact."""
-        return dict(self.execute("SELECT fields FROM contacts WHERE id = :id", id=contact_id)[0][0])
-
-    def touch(self, *contact_ids: int) -> None:
-        with transaction(self.sessions) as session:
-            queue_changes(session, contact_ids)
-
-    def push(self, **options: Any) -> PushCounts:
-        return push_audience(self.sessions, self.connections, self.audience_id, PushOptions(**options))
-
-    def pull(self) -> PullCounts:
-        return pull_audience(self.sessions, self.connections, self.audience_id)
-
-    def gateway(self) -> Gateway:
-        """Calls on the audience's account, as another client of it would make them."""
-        with self.sessions() as session:
-            return self.connections.gateway(get_destination_of(session, self.audience_id))
-
-    def put(self, **values: Any) -> None:
-        """Other settings of the audience, unchecked."""
-        with transaction(self.sessions) as session:
-            audience = session.get_one(Audience, self.audience_id)
-            for name, value in values.items():
-                setattr(audience, name, value)
-
-    def execute(self, statement: str, **values: Any) -> list[Any]:
-        with transaction(self.sessions) as session:
-            result: Any = session.execute(text(statement), values)
-            return list(result) if result.returns_rows else []
-
-    def mirror(self, contact_id: int) -> Any:
-        rows = self.execute("SELECT * FROM members WHERE contact_id = :id", id=contact_id)
-        return rows[0] if rows else None
-
-    def change_count(self) -> int:
-        return int(self.execute("SELECT count(*) FROM changes")[0][0])
-
-    def consent(self, contact_id: int) -> str:
-        rows = self.execute(
-            "SELECT status FROM consents WHERE contact_id = :id AND purpose = 'newsletter'", id=contact_id
-        )
-        return rows[0][0] if rows else "none"
-
-    def hurry(self) -> None:
-        """Let every wait be over."""
-        self.execute("UPDATE changes SET next_attempt_at = now()")
-
-
 @pytest.fixture
 def office(
     sessions: sessionmaker[Session], sim_settings: Settings, box: SecretBox, connections: Connections
@@ -286,6 +57,25 @@ def office(
         assert audience is not None
         audience.tags = ["Alumni", "Friends"]
     return Office(sessions, connections, audience.id)
+
+
+@pytest.fixture
+def webhook(office: Office, sim_settings: Settings) -> Iterator[Callable[..., None]]:
+    """A webhook's delivery, stored as though it had passed the door, all the way into contact, ledger and mirror."""
+    runtime = Runtime(sim_settings)
+    with runtime.transaction() as session:
+        add_source(session, runtime.box, "mailchimp", "mailchimp", {})
+
+    def deliver(kind: str, fired_at: str = "2099-01-01 00:00:00", **more: str) -> None:
+        fields = {"list_id": LIST_ID, **more}
+        told = {"type": kind, "fired_at": fired_at, **{f"data[{name}]": one for name, one in fields.items()}}
+        with runtime.transaction() as session:
+            session.execute(DELIVERY, {"key": f"{kind} {fired_at}", "body": urlencode(told).encode()})
+        apply_events(runtime, split_deliveries(runtime).held)
+        assert office.execute("SELECT DISTINCT state FROM events") == [("done",)]
+
+    yield deliver
+    runtime.engine.dispose()
 
 
 @pytest.fixture

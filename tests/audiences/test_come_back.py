@@ -1,46 +1,23 @@
 """Who opted out comes back by their own act at Mailchimp only, and only once the API was read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import text
 
 from app.audiences.gate import list_audiences_to_pull
-from app.audiences.pull import pull_audience
-from app.core.config import Settings
 from app.core.db import transaction
-from app.core.runtime import Runtime
-from app.pipeline import apply_events, split_deliveries
-from app.sources.configure import add_source
 
 ADA = "ada@house.test"
 LIST_ID = "a1b2c3d4e5"
-DELIVERY = text("""
-    INSERT INTO deliveries (source_id, key, method, content_type, body, body_sha256)
-    SELECT id, :key, 'POST', 'application/x-www-form-urlencoded', :body, sha256(:body) FROM sources
-""")
 Webhook = Callable[..., None]
 
 
 @pytest.fixture
-def webhook(office: Any, sim_settings: Settings) -> Iterator[Webhook]:
-    """A webhook's delivery, stored as though it had passed the door, all the way into contact, ledger and mirror."""
-    runtime = Runtime(sim_settings)
-    with runtime.transaction() as session:
-        add_source(session, runtime.box, "mailchimp", "mailchimp", {})
-
-    def deliver(kind: str, fired_at: str = "2099-01-01 00:00:00", **more: str) -> None:
-        fields = {"email": ADA, "list_id": LIST_ID, "merges][FNAME": "Ada", **more}
-        told = {"type": kind, "fired_at": fired_at, **{f"data[{name}]": one for name, one in fields.items()}}
-        with runtime.transaction() as session:
-            session.execute(DELIVERY, {"key": f"{kind} {fired_at}", "body": urlencode(told).encode()})
-        apply_events(runtime, split_deliveries(runtime).held)
-        assert office.execute("SELECT DISTINCT state FROM events") == [("done",)]
-
-    yield deliver
-    runtime.engine.dispose()
+def webhook(webhook: Webhook) -> Webhook:
+    """What Mailchimp tells of Ada."""
+    return partial(webhook, **{"email": ADA, "merges][FNAME": "Ada"})
 
 
 def joined(office: Any, simulator: Any) -> int:
@@ -63,22 +40,13 @@ def left_there(office: Any, simulator: Any) -> int:
     """A member who opted out at Mailchimp, which Muster learned."""
     contact_id = joined(office, simulator)
     simulator.contact("unsubscribe", ADA)
-    pull(office)
+    office.pull()
     assert office.consent(contact_id) == "withdrawn"
     return contact_id
 
 
-def later(simulator: Any) -> None:
-    """Mailchimp tells whole seconds; let the next ones be newer for sure."""
-    simulator.call("POST", "/clock", {"advance_seconds": 5})
-
-
-def pull(office: Any) -> dict[str, Any]:
-    return pull_audience(office.sessions, office.connections, office.audience_id).as_dict()
-
-
 def pull_and_push(office: Any) -> None:
-    pull(office)
+    office.pull()
     office.push()
     office.push()
 
@@ -139,7 +107,7 @@ def test_a_member_whom_staff_adds_against_an_opt_out_is_taken_out(
     office: Any, simulator: Any, webhook: Webhook
 ) -> None:
     contact_id = office.add(ADA, consent="withdrawn", first_name="Ada")
-    later(simulator)
+    simulator.later()
     simulator.staff("add", ADA)
     assert simulator.member(ADA).opt_at
 
@@ -160,7 +128,7 @@ def test_a_member_whom_staff_adds_against_an_opt_out_of_everything_is_taken_out(
         " SELECT contact_id, 'email', '*', 'withdrawn', 'claimed', id, occurred_at FROM consent_evidence"
         " WHERE verdict = 'withdrawn'"
     )
-    later(simulator)
+    simulator.later()
     simulator.staff("edit", ADA, status="subscribed")
 
     pull_and_push(office)
@@ -174,7 +142,7 @@ def test_a_member_whom_staff_subscribes_again_is_taken_out(
     office: Any, simulator: Any, webhook: Webhook, detour: tuple[str, ...]
 ) -> None:
     contact_id = left_by_form(office, simulator)
-    later(simulator)
+    simulator.later()
     for act in detour:
         simulator.staff(act, ADA)
     simulator.staff("edit", ADA, status="subscribed")
@@ -220,7 +188,7 @@ def test_who_comes_back_by_the_hosted_form_stays_subscribed(
     simulator.call("POST", "/lists", {"is_double_optin": is_double_optin})
     contact_id = leave(office, simulator)
     asked = unsubscribing(simulator)
-    later(simulator)
+    simulator.later()
     simulator.contact("signup", ADA)
     if is_double_optin:
         pull_and_push(office)
@@ -248,7 +216,7 @@ def test_a_return_lifts_an_opt_out_of_everything_for_this_audience(
     simulator.contact("unsubscribe", ADA)
     webhook("unsubscribe", action="unsub", reason="manual")
     assert ledger(office, contact_id) == ("withdrawn", "confirmed")
-    later(simulator)
+    simulator.later()
     simulator.contact("signup", ADA)
 
     webhook("subscribe")
@@ -262,10 +230,10 @@ def test_a_return_lifts_an_opt_out_of_everything_for_this_audience(
 
 def test_a_return_is_written_once_with_its_method(office: Any, simulator: Any) -> None:
     contact_id = left_there(office, simulator)
-    later(simulator)
+    simulator.later()
     simulator.contact("signup", ADA)
 
-    counts = [pull(office)["opted_in"] for _ in range(2)]
+    counts = [office.pull().as_dict()["opted_in"] for _ in range(2)]
 
     rows = office.execute(
         "SELECT method, actor, address, proof FROM consent_evidence WHERE verdict = 'given' AND actor <> 'test'"
@@ -281,12 +249,12 @@ def test_a_return_is_written_once_with_its_method(office: Any, simulator: Any) -
 
 def test_who_came_back_may_leave_again(office: Any, simulator: Any) -> None:
     contact_id = left_there(office, simulator)
-    later(simulator)
+    simulator.later()
     simulator.contact("signup", ADA)
     pull_and_push(office)
     assert office.consent(contact_id) == "given"
     office.execute("UPDATE consent_evidence SET occurred_at = occurred_at - interval '1 minute'")
-    later(simulator)
+    simulator.later()
     simulator.contact("unsubscribe", ADA)
 
     pull_and_push(office)
@@ -300,13 +268,13 @@ def test_who_came_back_may_leave_again(office: Any, simulator: Any) -> None:
 @pytest.mark.parametrize("kind", ["subscribe", "profile"])
 def test_a_hint_makes_the_next_pull_due(office: Any, simulator: Any, webhook: Webhook, kind: str) -> None:
     joined(office, simulator)
-    pull(office)
+    office.pull()
     before = is_pull_due(office)
 
     webhook(kind)
 
     assert (before, is_pull_due(office)) == (False, True)
-    pull(office)
+    office.pull()
     assert not is_pull_due(office)
 
 
@@ -317,7 +285,7 @@ def test_an_opt_out_or_another_list_asks_for_no_pull(
     office: Any, simulator: Any, webhook: Webhook, kind: str, list_id: str
 ) -> None:
     joined(office, simulator)
-    pull(office)
+    office.pull()
 
     webhook(kind, list_id=list_id)
 

@@ -1,56 +1,19 @@
 """Webhooks are hints: what they tell of a member whom we know waits until the member itself was read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
-
-import pytest
-from sqlalchemy import text
 
 from app.audiences.activity import pull_activity
-from app.audiences.pull import pull_audience
-from app.core.config import Settings
-from app.core.runtime import Runtime
-from app.pipeline import apply_events, split_deliveries
-from app.sources.configure import add_source
 
 ADA, EVE = "ada@house.test", "eve@house.test"
 LIST_ID = "a1b2c3d4e5"
-DELIVERY = text("""
-    INSERT INTO deliveries (source_id, key, method, content_type, body, body_sha256)
-    SELECT id, :key, 'POST', 'application/x-www-form-urlencoded', :body, sha256(:body) FROM sources
-""")
 Webhook = Callable[..., None]
-
-
-@pytest.fixture
-def webhook(office: Any, sim_settings: Settings) -> Iterator[Webhook]:
-    """A webhook as stored behind the door, all the way into contact, ledger and mirror."""
-    runtime = Runtime(sim_settings)
-    with runtime.transaction() as session:
-        add_source(session, runtime.box, "mailchimp", "mailchimp", {})
-
-    def deliver(kind: str, **more: str) -> None:
-        fields = {"list_id": LIST_ID, **more}
-        told = {"type": kind, "fired_at": "2099-01-01 00:00:00"}
-        told |= {f"data[{name}]": value for name, value in fields.items()}
-        with runtime.transaction() as session:
-            session.execute(DELIVERY, {"key": kind, "body": urlencode(told).encode()})
-        apply_events(runtime, split_deliveries(runtime).held)
-        assert office.execute("SELECT DISTINCT state FROM events") == [("done",)]
-
-    yield deliver
-    runtime.engine.dispose()
-
-
-def pull(office: Any) -> None:
-    pull_audience(office.sessions, office.connections, office.audience_id)
 
 
 def known_member(office: Any) -> int:
     contact_id = office.add(ADA, first_name="Ada", last_name="Byron")
     office.push()
-    pull(office)
+    office.pull()
     return int(contact_id)
 
 
@@ -62,7 +25,7 @@ def test_a_forged_change_of_address_moves_neither_mirror_nor_contact(
     webhook("upemail", old_email=ADA, new_email=EVE, new_id="0123456789")
     for _ in range(2):
         office.push()
-        pull(office)
+        office.pull()
 
     assert (office.mirror(contact_id).email_address, office.fields(contact_id)["email"]) == (ADA, ADA)
     assert (simulator.member(ADA).status, simulator.member(EVE)) == ("subscribed", None)
@@ -74,7 +37,7 @@ def test_a_forged_profile_changes_no_value(office: Any, simulator: Any, webhook:
 
     webhook("profile", email=ADA, **{"merges][FNAME": "Eve", "merges][LNAME": "Evil"})
     for _ in range(2):
-        pull(office)
+        office.pull()
         office.push()
 
     assert office.fields(contact_id) == {"email": ADA, "first_name": "Ada", "last_name": "Byron"}
@@ -89,7 +52,7 @@ def test_a_true_profile_comes_in_by_the_pull_with_its_source_and_is_not_sent_bac
     simulator.contact("edit", ADA, merge_fields={"LNAME": "King"})
     webhook("profile", email=ADA, **{"merges][FNAME": "Ada", "merges][LNAME": "King"})
     office.push()
-    pull(office)
+    office.pull()
     calls = simulator.calls
 
     office.push()

@@ -4,17 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.audiences.pull import pull_audience
-
 ADA, AUGUSTA = "ada@house.test", "augusta@house.test"
-
-
-def pull(office: Any) -> None:
-    pull_audience(office.sessions, office.connections, office.audience_id)
-
-
-def later(simulator: Any) -> None:
-    simulator.call("POST", "/clock", {"advance_seconds": 5})
 
 
 def age(office: Any) -> None:
@@ -27,7 +17,7 @@ def left_there(office: Any, simulator: Any, act: str = "unsubscribe") -> int:
     contact_id = office.add(ADA, first_name="Ada")
     office.push()
     simulator.contact(act, ADA)
-    pull(office)
+    office.pull()
     assert office.consent(contact_id) == "withdrawn"
     age(office)
     return int(contact_id)
@@ -56,7 +46,7 @@ def test_new_confirmed_consent_is_asked_for_once_by_pending(office: Any, simulat
     assert (simulator.member(ADA).status, pendings(simulator)) == ("pending", 1)
     assert office.consent(contact_id) == "given"
     simulator.contact("confirm", ADA)
-    pull(office)
+    office.pull()
     push_often(office, contact_id)
     assert (simulator.member(ADA).status, pendings(simulator)) == ("subscribed", 1)
     assert office.mirror(contact_id).error is None
@@ -78,7 +68,7 @@ def test_a_lost_answer_is_no_reason_to_ask_again(office: Any, simulator: Any, ki
     simulator.fault(kind, times=1, method="PATCH")
 
     push_often(office, contact_id)
-    pull(office)
+    office.pull()
     push_often(office, contact_id)
 
     assert pendings(simulator) <= 1
@@ -106,7 +96,7 @@ def test_each_new_consent_has_its_own_attempt(office: Any, simulator: Any) -> No
     office.say(contact_id, "given", ADA, "confirmed")
     push_often(office, contact_id)
     simulator.contact("unsubscribe", ADA)
-    pull(office)
+    office.pull()
     age(office)
     between = pendings(simulator)
     office.say(contact_id, "given", ADA, "confirmed")
@@ -131,7 +121,7 @@ def test_whom_staff_unsubscribed_comes_back_at_once_with_new_consent(office: Any
     contact_id = office.add(ADA, first_name="Ada")
     office.push()
     simulator.staff("unsubscribe", ADA)
-    pull(office)
+    office.pull()
     learned = office.consent(contact_id)
     age(office)
     office.say(contact_id, "given", ADA, "confirmed")
@@ -182,7 +172,7 @@ def test_a_bounced_address_is_on_hold_until_there_is_another(office: Any, simula
 
     assert (simulator.member(ADA).status, joins) == ("cleaned", simulator.subscribing(ADA))
     assert simulator.member(AUGUSTA).status == "subscribed"
-    pull(office)
+    office.pull()
     assert office.mirror(contact_id).email_address == AUGUSTA
 
 
@@ -191,12 +181,12 @@ def test_whoever_answers_our_pending_has_confirmed(office: Any, simulator: Any) 
     contact_id = office.add(ADA, first_name="Ada")
     office.push()
     assert simulator.member(ADA).status == "pending"
-    pull(office)
-    later(simulator)
+    office.pull()
+    simulator.later()
     simulator.contact("confirm", ADA)
 
-    pull(office)
-    pull(office)
+    office.pull()
+    office.pull()
 
     rows = office.execute(
         "SELECT proof, method FROM consent_evidence WHERE contact_id = :c ORDER BY id", c=contact_id

@@ -22,7 +22,7 @@ from app.web.accounts import accept_link, invite_link
 from app.web.wiring import wiring
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.server import RunningSimulator
-from tests.audiences.conftest import Office, Simulator
+from tests.kit.office import Office, Simulator
 
 PASSWORD = "a long walk in the hills"
 TOKEN_FIELD = 'name="csrf_token" value="'

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from app.web.pages.audience_form import read_mapping, read_permissions, read_share, shown_mapping
 from app.web.pages.rule_words import rule_sentence
-from tests.audiences.conftest import Office
+from tests.kit.office import Office
 from tests.web.conftest import Person, run_sql, token_of
 
 PAGE = "/audiences/newsletter/settings"

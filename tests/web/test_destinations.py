@@ -9,8 +9,8 @@ from flask import Flask
 
 from app.audiences.account import CALLBACK_PATH
 from app.audiences.connect import binding
-from tests.audiences.conftest import Office, Simulator
 from tests.kit.login_host import LoginHost
+from tests.kit.office import Office, Simulator
 from tests.web.conftest import Dom, Person, run_sql
 from tests.web.rows import add_office
 
