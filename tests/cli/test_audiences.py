@@ -14,8 +14,6 @@ from app.core.errors import InvalidError
 from app.core.models import AuditEntry
 from app.core.secretbox import open_box
 from integrations.mailchimp.gateway import Gateway
-from integrations.mailchimp.simulator.config import SimulatorConfig
-from integrations.mailchimp.simulator.server import RunningSimulator
 
 PERSON = """
 WITH person AS (INSERT INTO contacts (fields, tags) VALUES (CAST(:fields AS jsonb), CAST(:tags AS text[])) RETURNING id),
@@ -31,13 +29,6 @@ WITH address AS (INSERT INTO identities (kind, match_value, given_value, contact
 INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash, status, pushed_hash, pushed_at)
 SELECT a.id, :id, 'p2@house.test', md5('p2@house.test'), 'subscribed', 'written', now() FROM audiences a
 """
-
-
-@pytest.fixture
-def simulator(monkeypatch):
-    with RunningSimulator(SimulatorConfig(port=0)) as running:
-        monkeypatch.setenv("MUSTER_SIM_PORT", str(running.port))
-        yield running
 
 
 @pytest.fixture

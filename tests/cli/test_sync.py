@@ -9,8 +9,6 @@ from app.audiences.bootstrap import ensure_simulated_audience
 from app.audiences.outbox import queue_changes
 from app.core.models import AuditEntry
 from app.core.secretbox import open_box
-from integrations.mailchimp.simulator.config import SimulatorConfig
-from integrations.mailchimp.simulator.server import RunningSimulator
 
 PERSON = """
 WITH person AS (INSERT INTO contacts (fields) VALUES (jsonb_build_object('email', CAST(:email AS text))) RETURNING id),
@@ -20,13 +18,6 @@ line AS (INSERT INTO consent_evidence (contact_id, channel, purpose, address, ve
 INSERT INTO consents (contact_id, channel, purpose, status, proof, evidence_id, decided_at)
 SELECT contact_id, 'email', 'newsletter', 'given', 'claimed', id, now() FROM line RETURNING contact_id
 """
-
-
-@pytest.fixture
-def simulator(monkeypatch):
-    with RunningSimulator(SimulatorConfig(port=0)) as running:
-        monkeypatch.setenv("MUSTER_SIM_PORT", str(running.port))
-        yield running
 
 
 @pytest.fixture
