@@ -46,10 +46,8 @@ def test_a_value_read_for_the_first_time_fills_what_the_contact_lacks(office: An
     assert simulator.member(ADA).merge_fields == {"FNAME": "Ada", "LNAME": "King"}
 
 
-@pytest.mark.parametrize("verdict", ["ours", "theirs"])
-def test_an_admin_says_which_value_stands(
-    office: Any, simulator: Any, verdict: Literal["ours", "theirs"]
-) -> None:
+def changed_there(office: Any, simulator: Any) -> int:
+    """A member whose last name is another there, which an admin has to look at."""
     office.put(merge_fields={"LNAME": {"from": "last_name", "direction": "review"}})
     contact_id = office.add(ADA, last_name="Byron")
     office.push()
@@ -57,6 +55,14 @@ def test_an_admin_says_which_value_stands(
     simulator.later()
     simulator.contact("edit", ADA, merge_fields={"LNAME": "King"})
     office.pull()
+    return int(contact_id)
+
+
+@pytest.mark.parametrize("verdict", ["ours", "theirs"])
+def test_an_admin_says_which_value_stands(
+    office: Any, simulator: Any, verdict: Literal["ours", "theirs"]
+) -> None:
+    contact_id = changed_there(office, simulator)
     office.pull()
     with transaction(office.sessions) as session:
         (line,) = list_reviews(session)
@@ -78,13 +84,7 @@ def test_an_admin_says_which_value_stands(
 def test_of_an_erased_person_no_value_stays_in_mirror_or_reviews(
     office: Any, simulator: Any, box: SecretBox
 ) -> None:
-    office.put(merge_fields={"LNAME": {"from": "last_name", "direction": "review"}})
-    contact_id = office.add(ADA, last_name="Byron")
-    office.push()
-    office.pull()
-    simulator.later()
-    simulator.contact("edit", ADA, merge_fields={"LNAME": "King"})
-    office.pull()
+    contact_id = changed_there(office, simulator)
 
     with transaction(office.sessions) as session:
         hold_people(session, [contact_id])
