@@ -185,15 +185,15 @@ LEFT JOIN LATERAL (SELECT * FROM members WHERE audience_id = :audience_id AND co
 ORDER BY asked.id
 """)
 
-# Others who use the address that this contact would be written at: who they are, whether they opted out, and
-# whether they are the member already. (`kind || ""` keeps the planner from the index that begins with the kind.)
+# Others who use the address that this contact would be written at, or whose member has yet to move away from it: who they
+# are, whether they opted out, and whether they are the member already. (`kind || ""` keeps the planner from the index that begins with the kind.)
 NEIGHBOURS = text("""
 SELECT c.id, o.id AS other_id, (s.contact_id IS NOT NULL) AS is_self_member, (m.contact_id IS NOT NULL) AS is_member,
        EXISTS (SELECT FROM consents k WHERE k.contact_id = c.id AND k.channel = :channel
                AND k.purpose = :purpose AND k.status = 'given') AS is_self_willing,
        EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
                AND k.purpose = :purpose AND k.status = 'given') AS is_willing,
-       EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
+       o.is_sharer AND EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
                AND k.purpose IN (:purpose, '*') AND k.status = 'withdrawn'
                AND NOT EXISTS (SELECT FROM consents n WHERE n.contact_id = o.id AND n.channel = :channel
                    AND n.purpose = :purpose AND n.status = 'given' AND n.proof = 'confirmed'
@@ -205,12 +205,15 @@ CROSS JOIN LATERAL (SELECT contact_id FROM identities WHERE kind = 'email' AND s
     AND match_value = i.match_value AND contact_id <> asked.id OFFSET 0) AS j
 CROSS JOIN LATERAL (SELECT id, lower(btrim(fields ->> 'email')) AS email FROM contacts
     WHERE id = asked.id AND state = 'active' OFFSET 0) AS c
-CROSS JOIN LATERAL (SELECT id FROM contacts WHERE id = j.contact_id AND state = 'active'
-    AND lower(btrim(fields ->> 'email')) = c.email OFFSET 0) AS o
-LEFT JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND contact_id = o.id AND status <> ''
+CROSS JOIN LATERAL (SELECT id, coalesce(lower(btrim(fields ->> 'email')) = c.email, false) AS is_sharer FROM contacts
+    WHERE id = j.contact_id AND state = 'active' OFFSET 0) AS o
+LEFT JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND contact_id = o.id
+    AND status <> '' AND (o.is_sharer OR status IN ('subscribed', 'pending', 'transactional'))
     AND subscriber_hash = md5(c.email) OFFSET 0) AS m ON true
 LEFT JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND contact_id = c.id AND status <> ''
     AND subscriber_hash = md5(c.email) OFFSET 0) AS s ON true
+WHERE o.is_sharer OR (m.contact_id IS NOT NULL AND EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id
+    AND k.channel = :channel AND k.purpose = :purpose AND k.status = 'given'))
 """)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.audiences.asking import forget_unasked
@@ -14,14 +14,20 @@ from app.audiences.gate import CallCounts, is_failure, note_calls, stop_calls
 from app.audiences.learn import OptOut, learn_opt_outs
 from app.audiences.mirror import MirrorWrite, distrust_members, forget_members, write_members
 from app.audiences.models import Destination
-from app.audiences.outbox import Ended, How, settle_changes
+from app.audiences.outbox import Ended, How, queue_changes, settle_changes
 from app.audiences.outcome import Outcome
+from app.audiences.plan import Operation
 from app.audiences.retry import retry_seconds
 from app.audiences.theirs import FieldNews, hold_people, learn_fields
 from app.audiences.views import AudienceView, Trouble
 from app.core.clock import database_now
 from app.inbox.models import Attempt
 
+LEAVING_ADDRESS = frozenset({"change_email", "archive", "erase"})
+WAITING = text(
+    "SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = ANY(CAST(:hashes AS text[]))"
+    " AND contact_id <> ALL(CAST(:ids AS bigint[])) AND status = '' AND sync_state = 'failed'"
+)
 HOWS: Mapping[str, How] = {"done": "done", "again": "again", "release": "release"}
 
 
@@ -59,7 +65,10 @@ def settle_outcomes(session: Session, audience: AudienceView, landed: Sequence[L
     forget_members(session, audience.audience_id, [one.contact_id for one in kept if one.is_forgotten])
     distrust_members(session, audience.audience_id, lost)
     _note_attempts(session, audience, [outcome for outcome, _ in pairs])
-    has_due = bool(settled.lost or settled.touched_count or any(one.verdict == "again" for one in kept))
+    is_room = _tell_waiting(session, audience, operations)
+    has_due = bool(
+        is_room or settled.lost or settled.touched_count or any(one.verdict == "again" for one in kept)
+    )
     return Aftermath(_tell_destination(session, audience, landed), has_due)
 
 
@@ -109,6 +118,15 @@ def _opt_out(outcome: Outcome) -> OptOut:
     state = outcome.state
     address = state.email if state else outcome.address or (outcome.write.email if outcome.write else "")
     return OptOut(outcome.contact_id, address, outcome.opt_out, state.changed_at if state else None)
+
+
+def _tell_waiting(session: Session, audience: AudienceView, operations: Sequence[Operation]) -> bool:
+    """Plan anew who waited for an address that a member may have left; whether there was anybody."""
+    left = {one.member: one.contact_id for one in operations if one.kind in LEAVING_ADDRESS}
+    if not left:
+        return False
+    asked = {"audience_id": audience.audience_id, "hashes": list(left), "ids": list(left.values())}
+    return queue_changes(session, list(session.scalars(WAITING, asked))) > 0
 
 
 def _note_attempts(session: Session, audience: AudienceView, outcomes: Sequence[Outcome]) -> None:

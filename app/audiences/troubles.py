@@ -45,7 +45,7 @@ def find_trouble(
     if contact.speaker_id is not None and contact.speaker_id != contact.contact_id:
         return Trouble(
             "shared_address",
-            f"Contact {contact.speaker_id} has the same address and stands for it in this audience.",
+            f"Contact {contact.speaker_id} stands for this address in this audience.",
             "Give this person an address of their own, or merge the two.",
         )
     if move not in CALLS:

@@ -1,0 +1,169 @@
+"""Histories that went wrong once: a member whom two contacts could be, and one that should move where nobody may go."""
+
+from typing import Any
+
+import pytest
+
+from app.audiences.outbox import queue_changes
+from app.contacts.merge import merge
+from app.core.db import transaction
+from mappings.language.fields import default_fields
+
+OLD, NEW = "old@house.test", "new@house.test"
+
+
+def join_contacts(office: Any, winner: int, loser: int) -> None:
+    with transaction(office.sessions) as session:
+        merged = merge(session, winner, loser, "same", "test", dictionary=default_fields())
+        queue_changes(session, merged.changed_contact_ids)
+
+
+def rows_of(office: Any) -> list[tuple[int, str, str]]:
+    found = office.execute("SELECT contact_id, email_address, status FROM members ORDER BY contact_id")
+    return [tuple(row) for row in found]
+
+
+@pytest.mark.parametrize("is_merged_on", [False, True])
+def test_a_merged_contacts_row_gives_way_to_whoever_has_the_member_now(
+    office: Any, simulator: Any, is_merged_on: bool
+) -> None:
+    office.execute("UPDATE audiences SET is_double_opt_in = true")
+    winner, loser = office.add(OLD), office.add(NEW)
+    office.push()
+    join_contacts(office, winner, loser)
+    office.change(winner, email=NEW)
+    office.push()  # a pending member cannot be archived: the loser's row stays beside the winner's
+    if is_merged_on:
+        join_contacts(office, office.add("third@house.test"), winner)
+
+    simulator.later()
+    simulator.contact("unsubscribe", NEW)
+    office.pull()
+
+    speaking = [(contact_id, status) for contact_id, email, status in rows_of(office) if email == NEW]
+    assert [(winner, "unsubscribed")] == speaking
+
+
+@pytest.mark.parametrize("way", ["delete", "fake"])
+def test_a_refused_new_address_leaves_the_member_where_it_is(office: Any, simulator: Any, way: str) -> None:
+    new = NEW if way == "delete" else "new@example.com"
+    ada = office.add(OLD, first_name="Ada")
+    office.push()
+    if way == "delete":
+        simulator.staff("add", NEW)
+        simulator.staff("delete", NEW)
+
+    office.change(ada, email=new)
+    office.push()
+    office.pull()
+
+    code = {"delete": "forgotten", "fake": "fake_address"}[way]
+    mirror = office.mirror(ada)
+    assert (OLD, "subscribed", "failed") == (mirror.email_address, mirror.status, mirror.sync_state)
+    assert code == mirror.error["code"]
+    assert "subscribed" == simulator.member(OLD).status
+    calls = simulator.calls
+    office.touch(ada)
+    office.push()
+    assert calls == simulator.calls
+    assert code == office.mirror(ada).error["code"]
+    office.change(ada, email="third@house.test")
+    office.push()
+    assert ("third@house.test", "ok") == (office.mirror(ada).email_address, office.mirror(ada).sync_state)
+
+
+def test_an_opt_out_reaches_the_member_that_could_not_move(office: Any, simulator: Any) -> None:
+    ada = office.add(OLD)
+    office.push()
+    office.change(ada, email="new@example.com")
+    office.push()
+
+    office.say(ada, "withdrawn", "new@example.com")
+    office.push()
+
+    assert "unsubscribed" == simulator.member(OLD).status
+
+
+def test_nobody_takes_out_the_member_whose_address_somebody_else_has_now(office: Any, simulator: Any) -> None:
+    ada = office.add(OLD)
+    office.push()
+    remote_id = simulator.member(OLD).contact_id
+
+    office.change(ada, email=None)
+    bea = office.add(OLD, first_name="Bea")
+    office.push()
+
+    assert ("subscribed", remote_id) == (simulator.member(OLD).status, simulator.member(OLD).contact_id)
+    assert [(bea, OLD, "subscribed")] == rows_of(office)
+
+
+@pytest.mark.parametrize("is_merged", [True, False])
+def test_whoever_gets_an_address_waits_until_its_member_has_moved(
+    office: Any, simulator: Any, is_merged: bool
+) -> None:
+    ada = office.add(OLD)
+    office.push()
+    remote_id = simulator.member(OLD).contact_id
+    if is_merged:
+        winner = office.add(NEW)
+        join_contacts(office, winner, ada)
+        ada = winner
+    office.change(ada, email=NEW)
+    bea = office.add(OLD, first_name="Bea")
+
+    office.push()
+
+    assert remote_id == simulator.member(NEW).contact_id
+    assert ("subscribed", "Bea") == (
+        simulator.member(OLD).status,
+        simulator.member(OLD).merge_fields["FNAME"],
+    )
+    assert {(ada, NEW, "subscribed"), (bea, OLD, "subscribed")} == set(rows_of(office))
+
+
+def test_without_a_say_of_their_own_nobody_inherits_a_member(office: Any, simulator: Any) -> None:
+    ada = office.add(OLD)
+    office.push()
+
+    office.change(ada, email=None)
+    office.add(OLD, consent="none")
+    office.push()
+
+    assert "archived" == simulator.member(OLD).status
+
+
+def test_an_opt_out_of_everything_that_its_owner_lifted_blocks_nobody_at_the_same_address(
+    office: Any, simulator: Any
+) -> None:
+    ada = office.add(OLD, proof="confirmed")
+    office.execute(
+        "INSERT INTO consents (contact_id, channel, purpose, status, proof, evidence_id, decided_at)"
+        " VALUES (:id, 'email', '*', 'withdrawn', 'claimed', 1, now() - interval '1 day')",
+        id=ada,
+    )
+    bea = office.add(OLD, first_name="Bea")
+    office.push()
+
+    assert "subscribed" == simulator.member(OLD).status
+    assert (ada, OLD, "subscribed") in rows_of(office)
+    assert "shared_address" == office.mirror(bea).error["code"]
+
+
+def test_an_opt_out_since_we_looked_is_learned_before_anybody_is_asked(office: Any, simulator: Any) -> None:
+    ada = office.add(OLD)
+    office.push()
+    simulator.contact("unsubscribe", OLD)
+    office.pull()
+    office.execute("UPDATE consent_evidence SET occurred_at = occurred_at - interval '1 minute'")
+    office.say(ada, "given", OLD, "confirmed")
+    simulator.later()
+    simulator.contact("signup", OLD)
+    simulator.later()
+    simulator.contact("unsubscribe", OLD)
+
+    office.push()
+
+    assert ("unsubscribed", "withdrawn") == (simulator.member(OLD).status, office.consent(ada))
+    assert "pending" not in {
+        note["asked_status"] for entry in simulator.entries(OLD) for note in entry["notes"]
+    }
