@@ -160,14 +160,14 @@ def overheard(gateway: Any) -> Iterator[list[Exchange]]:
     transport = gateway._transport
     send = transport._send
 
-    def listen(request: Any, where: str) -> tuple[int, bytes]:
-        status, answer = send(request, where)
+    def listen(request: Any, where: str) -> tuple[int, bytes, str | None]:
+        status, answer, wait = send(request, where)
         url, body = urlsplit(request.url), request.body or b""
         path = url.path[url.path.index(API_ROOT) :]
         is_problem = b'"status"' in answer[:400] and status >= 400
         kind = "application/problem+json" if is_problem else "application/json"
         exchanges.append(Exchange(request.method, path, url.query, body, status, answer, kind))
-        return status, answer
+        return status, answer, wait
 
     transport._send = listen
     try:
