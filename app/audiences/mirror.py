@@ -1,6 +1,6 @@
 """Writing the mirror: what Mailchimp said of members, many at once, with a timeline entry where a status changed."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -186,22 +186,6 @@ def forget_members(session: Session, audience_id: int, contact_ids: Collection[i
             ),
             {"audience_id": audience_id, "ids": numbers_column(sorted(contact_ids))},
         )
-
-
-# Where Mailchimp did not let a merged contact's member go, whoever it was merged into may have it by now, or have been
-# merged on. `contact_id`: of two such, the elder keeps it.
-FORGET_DOUBLES = text("""
-    DELETE FROM members m USING unnest(CAST(:hashes AS text[])) AS a(hash), contacts c
-    WHERE m.audience_id = :audience_id AND m.subscriber_hash = a.hash AND c.id = m.contact_id AND c.state = 'merged'
-      AND EXISTS (SELECT FROM members o JOIN contacts w ON w.id = o.contact_id
-        WHERE o.audience_id = m.audience_id AND o.subscriber_hash = m.subscriber_hash AND o.contact_id <> m.contact_id
-          AND o.status <> '' AND (w.state = 'active' OR (w.state = 'merged' AND o.contact_id < m.contact_id)))
-""")
-
-
-def forget_doubles(session: Session, audience_id: int, member_hashes: Iterable[str]) -> None:
-    """A member has one mirror row: those of merged contacts give way to whoever else has one of the same member."""
-    session.execute(FORGET_DOUBLES, {"audience_id": audience_id, "hashes": list(member_hashes)})
 
 
 def distrust_members(session: Session, audience_id: int, contact_ids: Collection[int]) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from app.audiences.asking import note_asked
 from app.audiences.batches import Held
 from app.audiences.guard import Guard
-from app.audiences.load import adopt_members, hand_over_members, let_go_of_members, load_situations
+from app.audiences.holders import find_holders
+from app.audiences.load import load_situations
 from app.audiences.mirror import MirrorWrite, forget_members, note_uncertain, write_members
 from app.audiences.outbox import TakenChange, drop_changes, lease_changes, queue_changes, take_changes
 from app.audiences.outcome import cannot_sync
@@ -55,10 +56,7 @@ def prepare_operations(
         return Prepared()
     sent = {one.contact_id: one.sent_email for one in changes.values() if one.sent_email}
     note_uncertain(session, audience.audience_id, sent)
-    let_go_of_members(session, audience.audience_id, list(changes))
-    holders = adopt_members(session, audience.audience_id, list(changes))
-    holders += hand_over_members(session, audience, list(changes))
-    queue_changes(session, set(holders) - set(changes))
+    queue_changes(session, find_holders(session, audience, changes) - set(changes))
     planned = [
         _Planned(one.contact, one.mirror, plan_member(one.contact, one.mirror, audience))
         for one in load_situations(session, audience, list(changes)).values()

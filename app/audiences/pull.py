@@ -19,10 +19,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import Connections
 from app.audiences.gate import get_destination_of, is_open
+from app.audiences.holders import find_holders_of
 from app.audiences.known import Known, find_known
 from app.audiences.learn import OptIn, OptOut, learn_opt_ins, learn_opt_outs
 from app.audiences.load import get_audience
-from app.audiences.mirror import MirrorWrite, forget_doubles, write_members
+from app.audiences.mirror import MirrorWrite, write_members
 from app.audiences.models import Audience
 from app.audiences.outbox import touch_changes
 from app.audiences.outcome import (
@@ -72,7 +73,8 @@ def apply_member_states(
     Counts: read, ours, opted_out, opted_in, changed_there (fields and addresses), to_plan.
     """
     by_hash = {state.member_hash or subscriber_hash(state.email): state for state in states}
-    forget_doubles(session, audience.audience_id, by_hash)
+    if holders := find_holders_of(session, audience, by_hash):
+        touch_changes(session, audience.audience_id, holders)
     known = find_known(session, audience, by_hash)
     found = [(one, by_hash[member_hash]) for member_hash, one in known.items()]
     found = [(one, state) for one, state in found if not _is_coming_back(one, state)]

@@ -66,6 +66,7 @@ RETURN_MEMBERS = text(
     UPDATE members m SET contact_id = :target
     FROM unnest(CAST(:audience_ids AS bigint[]), CAST(:hashes AS text[])) AS r (audience_id, subscriber_hash)
     WHERE m.contact_id = :origin AND (m.audience_id, m.subscriber_hash) = (r.audience_id, r.subscriber_hash)
+      AND NOT EXISTS (SELECT FROM members o WHERE o.contact_id = :target AND o.audience_id = m.audience_id)
     """
 )
 # Members that were made while they were one, at an address that is the loser's alone.

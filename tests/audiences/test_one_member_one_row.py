@@ -121,6 +121,36 @@ def test_whoever_gets_an_address_waits_until_its_member_has_moved(
     assert {(ada, NEW, "subscribed"), (bea, OLD, "subscribed")} == set(rows_of(office))
 
 
+def test_an_opt_out_takes_nobody_out_who_has_the_old_address_by_now(office: Any, simulator: Any) -> None:
+    ada = office.add(OLD)
+    office.push()
+
+    office.change(ada, email=NEW)
+    office.say(ada, "withdrawn", NEW)
+    bea = office.add(OLD, first_name="Bea")
+    office.push()
+
+    assert ("subscribed", "given") == (simulator.member(OLD).status, office.consent(bea))
+    assert [(bea, OLD, "subscribed")] == rows_of(office)
+    assert simulator.member(NEW) is None
+
+
+def test_a_read_member_goes_to_whoever_has_its_address(office: Any, simulator: Any) -> None:
+    office.execute("UPDATE audiences SET is_double_opt_in = true")
+    ada = office.add(OLD)
+    office.push()
+    join_contacts(office, office.add(NEW, consent="withdrawn"), ada)
+    office.push()
+    bea = office.add(OLD, consent="withdrawn")
+
+    simulator.later()
+    simulator.contact("edit", OLD, merge_fields={"LNAME": "Moss"})
+    office.pull()
+    office.push()
+
+    assert (bea, "unsubscribed") == (office.mirror(bea).contact_id, simulator.member(OLD).status)
+
+
 def test_without_a_say_of_their_own_nobody_inherits_a_member(office: Any, simulator: Any) -> None:
     ada = office.add(OLD)
     office.push()
