@@ -17,8 +17,7 @@ REPORTS = ROOT / ".cache" / "tests"
 SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
 STAGES = {
     "rooms": [*SIDE_BY_SIDE, "-m", "not browser and not story and not faults"],
-    "browser": ["-m", "browser"],
-    "story and faults": [*SIDE_BY_SIDE, "-m", "story or faults"],
+    "browser, story and faults": [*SIDE_BY_SIDE, "-m", "browser or story or faults"],
 }
 NO_TESTS = 5  # pytest's exit code for "no test was collected"
 
@@ -35,17 +34,23 @@ class Tally:
 def run_stage(name: str, arguments: list[str]) -> int:
     """Run one stage; its exit code."""
     print(f"\n== {name}", flush=True)
-    report = REPORTS / f"{name.replace(' ', '-')}.xml"
+    report = _report(name)
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments, *sys.argv[1:]]
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     return 0 if code == NO_TESTS else code
 
 
-def add_report(tally: Tally, report: Path) -> None:
-    """Add what a stage's report says."""
+def _report(name: str) -> Path:
+    return REPORTS / f"{name.replace(',', '').replace(' ', '-')}.xml"
+
+
+def add_report(tally: Tally, report: Path, under: str = "") -> None:
+    """Add what a stage's report says, of all tests or of those `under` a package."""
     if not report.exists():
         return
     for case in ET.parse(report).getroot().iter("testcase"):
+        if not (case.get("classname") or "").startswith(under):
+            continue
         skipped = case.find("skipped")
         if skipped is not None:
             reason = re.sub(r"^Skipped: ", "", skipped.get("message") or "no reason given")
@@ -64,9 +69,10 @@ def main() -> int:
     codes = {name: run_stage(name, arguments) for name, arguments in STAGES.items()}
     tally = Tally()
     for name in STAGES:
-        add_report(tally, REPORTS / f"{name.replace(' ', '-')}.xml")
+        add_report(tally, _report(name))
     browser = Tally()
-    add_report(browser, REPORTS / "browser.xml")
+    for name in STAGES:
+        add_report(browser, _report(name), under="tests.browser.")
     must_have_browser = os.environ.get("MUSTER_REQUIRE_BROWSER") == "1"
     is_browser_missing = must_have_browser and (browser.passed == 0 or sum(browser.skipped.values()) > 0)
     print(f"\nTook {time.monotonic() - started:.0f} s.")

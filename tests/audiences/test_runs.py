@@ -212,7 +212,7 @@ def slow_push(office: Any, simulator: Any) -> Any:
 def test_a_pause_stops_a_running_push_within_two_seconds_and_resume_goes_on(
     office: Any, simulator: Any, slow_push: Any, wait_for: Any
 ) -> None:
-    make_bulk(office, 12_000)
+    make_bulk(office, 6_000)
     thread = slow_push()
     wait_for(lambda: simulator.member_count() >= 500 and rows(office))
 
@@ -222,13 +222,13 @@ def test_a_pause_stops_a_running_push_within_two_seconds_and_resume_goes_on(
     thread.join(10)
 
     assert not thread.is_alive()
-    assert count == simulator.member_count() < 12_000
+    assert count == simulator.member_count() < 6_000
     assert [run.state for run in rows(office)] == ["paused"]
     assert office.push().call_count == 0
     simulator.running.world.switches.latency_ms = 0
     assert steer(office, resume)
     push_watched(office)
-    assert simulator.member_count() == 12_000
+    assert simulator.member_count() == 6_000
     assert [(run.state, run.wish) for run in rows(office)] == [("done", "")]
 
 
