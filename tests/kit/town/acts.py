@@ -53,8 +53,10 @@ def move(town: Town, step: Step) -> None:
     """
     other = Step(step.what, step.person, (step.place + 1) % 3)
     member = town.simulator.world.audiences[step.list_id].find(step.email)
+    if member is None or member.status == "archived":
+        return  # nobody sends them the way there
     wants = {"email": step.email, "new_email": other.email}
-    if town.contact_does("change_email", step.list_id, wants) and member is not None and member.signup_at:
+    if town.contact_does("change_email", step.list_id, wants) and member.signup_at:
         is_in = member.status == "subscribed"
         town.judge.agree(other.email, member.signup_at, town.number, is_confirmed=is_in)
 
