@@ -224,8 +224,9 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         return text.replace(self.api_key, "[key]") if self.api_key else text
 
     def _count(self, call: Call) -> None:
+        was_made = call.status is not None or call.kind != THROTTLED.kind  # else it found no slot
         with self._count_lock:
-            self.call_count += 1
+            self.call_count += was_made
         if self._on_call is not None:
             self._on_call(call)
 
