@@ -56,7 +56,8 @@ LEASE = text(f"""
     FROM unnest(CAST(:ids AS bigint[]), {texts_sql("emails")}) AS l(contact_id, email)
     WHERE c.ctid = ANY(CAST({texts_sql("places")} AS tid[])) AND c.contact_id = l.contact_id
 """)  # noqa: S608 - constants only
-# Locked in order of contact, as everybody does who touches changes.
+# Locked in order of contact, as everybody does who touches changes. Deleted by key: a row whose lease was renewed while this
+# waited for it lies elsewhere, where this statement's snapshot does not see it.
 SETTLE = text("""
     WITH ended AS MATERIALIZED (
         SELECT e.id, e.number, e.done = 1 AS is_done, (CAST(:tokens AS uuid[]))[e.slot] AS token
@@ -64,11 +65,12 @@ SETTLE = text("""
             AS e(id, number, slot, done)
         ORDER BY e.id),
     held AS MATERIALIZED (
-        SELECT e.id, e.token, c.number, c.place, e.is_done AND e.number = c.number AS is_over
+        SELECT e.id, e.token, c.number, e.is_done AND e.number = c.number AS is_over
         FROM ended e CROSS JOIN LATERAL (
-            SELECT number, ctid AS place FROM changes
+            SELECT number FROM changes
             WHERE audience_id = :audience_id AND contact_id = e.id AND lease_token = e.token LIMIT 1 FOR UPDATE) AS c),
-    gone AS (DELETE FROM changes WHERE ctid = ANY(ARRAY(SELECT place FROM held WHERE is_over)))
+    gone AS (DELETE FROM changes WHERE audience_id = :audience_id
+        AND contact_id = ANY(ARRAY(SELECT id FROM held WHERE is_over)))
     SELECT e.id, e.token, h.number FROM ended e LEFT JOIN held h ON h.id = e.id AND h.token = e.token
     WHERE h.is_over IS NOT TRUE
 """)

@@ -166,6 +166,10 @@ def _unsubscribe(gateway: Gateway, audience: AudienceView, operation: Operation)
 
 
 def _archive(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    """Out of sight, where nobody could read an opt-out any more: one that we have not heard of is learned instead."""
+    there = gateway.get_member(audience.list_id, operation.member)
+    if there.status in OPT_OUT_METHODS:
+        return from_member(replace(operation, pushed_hash="", merge_fields={}), there, audience)
     return from_archive(operation, is_archived=gateway.archive_member(audience.list_id, operation.member))
 
 

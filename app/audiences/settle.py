@@ -23,6 +23,12 @@ from app.audiences.views import AudienceView, Trouble
 from app.core.clock import database_now
 from app.inbox.models import Attempt
 
+PEOPLE = text("""
+    WITH RECURSIVE up AS (
+        SELECT id AS asked, id, state, merged_into_id FROM contacts WHERE id = ANY(CAST(:ids AS bigint[]))
+        UNION SELECT up.asked, w.id, w.state, w.merged_into_id FROM contacts w JOIN up ON w.id = up.merged_into_id)
+    SELECT asked AS id, id AS person_id FROM up WHERE state <> 'merged'
+""")
 LEAVING_ADDRESS = frozenset({"change_email", "archive", "erase"})
 WAITING = text(
     "SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = ANY(CAST(:hashes AS text[]))"
@@ -55,7 +61,7 @@ def settle_outcomes(session: Session, audience: AudienceView, landed: Sequence[L
     pairs = [(outcome, one.job.held[outcome.contact_id]) for one in landed for outcome in one.outcomes]
     pairs.sort(key=lambda pair: pair[0].contact_id)
     marks = _learn_theirs(session, audience, [outcome for outcome, _ in pairs])
-    learn_opt_outs(session, audience, [_opt_out(outcome) for outcome, _ in pairs if outcome.opt_out])
+    _learn_opt_outs(session, audience, [outcome for outcome, _ in pairs if outcome.opt_out])
     settled = settle_changes(session, audience.audience_id, [_ended(*pair) for pair in pairs])
     lost = {contact_id for contact_id, _ in settled.lost}
     kept = [one for one, held in pairs if not lost or (one.contact_id, held.token) not in settled.lost]
@@ -114,10 +120,22 @@ def _ended(outcome: Outcome, held: Held) -> Ended:
     return Ended(outcome.contact_id, held.number, held.token, "later", wait, trouble)
 
 
-def _opt_out(outcome: Outcome) -> OptOut:
+def _learn_opt_outs(session: Session, audience: AudienceView, outcomes: Sequence[Outcome]) -> None:
+    """Of a contact who was merged into another it is that one's."""
+    if outcomes:
+        people = {
+            row.id: row.person_id
+            for row in session.execute(PEOPLE, {"ids": [one.contact_id for one in outcomes]})
+        }
+        learn_opt_outs(
+            session, audience, [_opt_out(one, people.get(one.contact_id, one.contact_id)) for one in outcomes]
+        )
+
+
+def _opt_out(outcome: Outcome, person_id: int) -> OptOut:
     state = outcome.state
     address = state.email if state else outcome.address or (outcome.write.email if outcome.write else "")
-    return OptOut(outcome.contact_id, address, outcome.opt_out, state.changed_at if state else None)
+    return OptOut(person_id, address, outcome.opt_out, state.changed_at if state else None)
 
 
 def _tell_waiting(session: Session, audience: AudienceView, operations: Sequence[Operation]) -> bool:

@@ -1,6 +1,7 @@
 """What travels through this room: an arrival, the contact it is about, and what recording it changed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.contacts.protect import Key
@@ -46,6 +47,9 @@ class Resolved:
     contact_id: int | None  # None = nobody: suppressed, or an erasure that found no contact
     is_new: bool = False  # the first arrival of a contact that `record` will make
     suppressed: bool = False  # the person was erased and stays so
+    hashes: Mapping[Key, bytes] = field(
+        default_factory=dict
+    )  # of a suppressed one's addresses, as they would be kept
     identities: tuple[MatchedIdentity, ...] = ()
     absorbed_ids: tuple[int, ...] = ()  # contacts that turned out to be this one; `record` merges them
     doubts: tuple[tuple[int, str], ...] = ()  # (contact id, reason) for an admin to judge

@@ -1,4 +1,4 @@
-"""An erased person's refusal still counts for whoever else uses the address: nothing else of them is kept."""
+"""An erased person's refusal still counts for the address, whoever uses it or comes to: nothing else of them is kept."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +22,14 @@ HOLDERS = text(
     GROUP BY i.match_value
     """
 )
+SUPPRESS = text(
+    """
+    INSERT INTO suppressions (kind, value_hash, reason)
+    SELECT kind, value_hash, 'refused by somebody erased'
+    FROM unnest(CAST(:kinds AS text[]), CAST(:hashes AS bytea[])) AS r (kind, value_hash)
+    ON CONFLICT DO NOTHING
+    """
+)
 # A list's row is met anew by every run: what was heeded once is not said again, unless the owner of the address confirmed
 # consent since, at `lifted_at`, and it was stated after that.
 HEEDED = text(
@@ -40,12 +48,21 @@ HEEDED = text(
 
 
 def heed_suppressed(session: Session, resolved: Iterable[Resolved]) -> list[EvidenceRow]:
-    """The withdrawals that suppressed arrivals state about addresses of living contacts, as lines of the eldest of those."""
-    stated = [line for one in resolved if one.suppressed for line in _refusals(one)]
+    """The withdrawals that suppressed arrivals state about addresses of living contacts, as lines of the eldest of those.
+
+    An address that nobody has is suppressed itself: it is one more of the person's, and they said no.
+    """
+    resolved = [one for one in resolved if one.suppressed]
+    stated = [line for one in resolved for line in _refusals(one)]
     if not stated:
         return []
     asked = {"addresses": json.dumps(sorted({line.address for line in stated}))}
     holders = {str(row[0]): int(row[1]) for row in session.execute(HOLDERS, asked)}
+    unheld = {line.address for line in stated} - set(holders)
+    hashes = {key: value for one in resolved for key, value in one.hashes.items() if key.value in unheld}
+    if hashes:
+        kinds, values = [key.kind for key in hashes], list(hashes.values())
+        session.execute(SUPPRESS, {"kinds": kinds, "hashes": values})
     heeded = {tuple(row[:4]): row.lifted_at for row in session.execute(HEEDED, {**asked, "actor": ACTOR})}
     return [
         replace(line, contact_id=holders[line.address])

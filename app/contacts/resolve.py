@@ -19,6 +19,7 @@ from app.contacts.people import (
     load_holders,
     load_people,
     lock_keys,
+    suppression_hash,
 )
 from app.contacts.protect import Key, has_room
 from app.core.secretbox import SecretBox
@@ -74,7 +75,7 @@ def resolve(session: Session, arrivals: Sequence[Arrival], box: SecretBox) -> li
     return [
         _answer(one, *found[id(one)], seen)
         if id(one) in found
-        else Resolved(one.arrival, None, suppressed=True)
+        else Resolved(one.arrival, None, suppressed=True, hashes=_hashes(one, box))
         for one in stated
     ]
 
@@ -89,6 +90,10 @@ def read_identities(arrival: Arrival) -> tuple[MatchedIdentity, ...]:
             key = Key(identity.kind, scope, matched.value)
             found.setdefault(key, MatchedIdentity(key, identity.value.strip(), matched.is_matching))
     return tuple(found.values())
+
+
+def _hashes(one: _Stated, box: SecretBox) -> dict[Key, bytes]:
+    return {key: suppression_hash(box, key) for key in _lockable(one) if key.kind in ADDRESS_KINDS}
 
 
 def _read(arrival: Arrival) -> _Stated:

@@ -57,6 +57,29 @@ def ids_of(office: Any, contact_id: int) -> None:
     )
 
 
+def test_an_erased_persons_refusal_counts_for_an_address_that_nobody_has_yet(
+    office: Any, sessions: Any, simulator: Any, box: SecretBox
+) -> None:
+    ben = office.add("ben@house.test", first_name="Ben")
+    ids_of(office, ben)
+    with transaction(office.sessions) as session:
+        erase_contact(session, ben, box, "asked")
+
+    refuse(office, box, Identity("external_id", "n1", "crm"), Identity("email", HOME))
+    with transaction(office.sessions) as session:
+        now = database_now(session)
+        patch = ContactPatch(
+            (Identity("email", HOME),), {}, consents=(ConsentEvidence("email", "newsletter", "given"),)
+        )
+        arrival = Arrival(None, 0, None, None, 50, now, now, patch)
+        resolved = resolve(session, [arrival], box)
+        record(session, resolved, default_fields())
+    office.push()
+
+    assert [True] == [one.suppressed for one in resolved]
+    assert 0 == simulator.subscribing(HOME)
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_erased_persons_refusal_counts_for_the_address_that_others_use(
     office: Any, simulator: Any, box: SecretBox, times: int

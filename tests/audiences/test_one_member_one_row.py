@@ -197,3 +197,24 @@ def test_an_opt_out_since_we_looked_is_learned_before_anybody_is_asked(office: A
     assert "pending" not in {
         note["asked_status"] for entry in simulator.entries(OLD) for note in entry["notes"]
     }
+
+
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_an_opt_out_is_learned_before_the_member_is_archived_out_of_sight(
+    office: Any, simulator: Any, is_merged: bool
+) -> None:
+    ada = office.add(OLD)
+    office.push()
+    simulator.contact("unsubscribe", OLD)
+
+    if is_merged:
+        winner = office.add(NEW)
+        office.push()
+        join_contacts(office, winner, ada)
+        office.change(winner, email=NEW)
+        ada = winner
+    else:
+        office.change(ada, email=None)
+    office.push()
+
+    assert ("unsubscribed", "withdrawn") == (simulator.member(OLD).status, office.consent(ada))

@@ -112,6 +112,20 @@ def test_done_changes_go(office: Any) -> None:
     assert (settled.done_count, settled.touched_count, office.change_count()) == (2, 0, 0)
 
 
+def test_done_changes_go_though_their_lease_is_renewed_at_the_same_moment(office: Any, wait_for: Any) -> None:
+    office.crowd(2)
+    claimed = claim(office)
+    with transaction(office.sessions) as session:
+        assert outbox.renew_lease(session, office.audience_id, claimed.token, 30)
+        settling = threading.Thread(target=settle, args=(office, claimed, "done"))
+        settling.start()
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%ended%'"
+        wait_for(lambda: office.execute(waiting))
+    settling.join(10)
+
+    assert 0 == office.change_count()
+
+
 def test_a_change_touched_meanwhile_is_due_again(office: Any) -> None:
     ids = office.crowd(2)
     claimed = claim(office)
