@@ -4,96 +4,145 @@ Contacts are merged and parted, change their addresses and lose them; a member m
 who no longer has its address while somebody else does.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.audiences.columns import numbers_column
+from app.audiences.load import Situation
 from app.audiences.views import AudienceView
+from integrations.mailchimp.answers import subscriber_hash
 
+# Here as below each row is found by its key (OFFSET 0), never by a plan that reads whole tables.
+WINNERS = text("""
+    SELECT DISTINCT l.merged_into_id FROM unnest(CAST(:ids AS bigint[])) AS a(id)
+    CROSS JOIN LATERAL (SELECT merged_into_id FROM contacts WHERE merged_into_id = a.id AND state = 'merged' OFFSET 0) AS l
+""")
+# Members that were read, whose mirror row may be somebody else's.
+STRAYS_AT = text("""
+    SELECT m.contact_id FROM unnest(CAST(:hashes AS text[])) AS a(hash)
+    CROSS JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = a.hash OFFSET 0)
+        AS m
+    CROSS JOIN LATERAL (SELECT state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
+        WHERE id = m.contact_id OFFSET 0) AS c
+    WHERE c.state = 'merged' OR c.hash IS DISTINCT FROM a.hash
+""")
 # A row that says no more than why somebody cannot be a member gives way to the member of a contact merged into them.
 GIVE_WAY = text("""
-    DELETE FROM members o USING contacts l, members m
-    WHERE o.audience_id = :audience_id AND o.contact_id = ANY(CAST(:ids AS bigint[])) AND o.status = ''
-      AND l.merged_into_id = o.contact_id AND l.state = 'merged' AND m.audience_id = o.audience_id
-      AND m.contact_id = l.id AND m.status <> ''
-      AND (o.sync_state = 'failed' OR o.subscriber_hash = m.subscriber_hash)
+    DELETE FROM members WHERE audience_id = :audience_id AND contact_id = ANY(ARRAY(
+        SELECT a.id FROM unnest(CAST(:ids AS bigint[])) AS a(id)
+        CROSS JOIN LATERAL (SELECT subscriber_hash, sync_state FROM members
+            WHERE audience_id = :audience_id AND contact_id = a.id AND status = '' OFFSET 0) AS o
+        CROSS JOIN LATERAL (SELECT id FROM contacts WHERE merged_into_id = a.id AND state = 'merged' OFFSET 0) AS l
+        CROSS JOIN LATERAL (SELECT subscriber_hash FROM members
+            WHERE audience_id = :audience_id AND contact_id = l.id AND status <> '' OFFSET 0) AS m
+        WHERE o.sync_state = 'failed' OR o.subscriber_hash = m.subscriber_hash))
 """)
-# From the merged contacts on, of which there are few: by their own id or by whom they were merged into.
+# Of several merged contacts with a member the eldest's is taken over.
 ADOPT = text("""
-    WITH losers AS MATERIALIZED (
-        SELECT id, merged_into_id FROM contacts WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'merged'
+    WITH losers AS (
+        SELECT id, merged_into_id AS winner_id FROM contacts WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'merged'
         UNION SELECT id, merged_into_id FROM contacts
-        WHERE merged_into_id = ANY(CAST(:ids AS bigint[])) AND state = 'merged')
-    UPDATE members m SET contact_id = w.id FROM losers l JOIN contacts w ON w.id = l.merged_into_id
-    WHERE m.audience_id = :audience_id AND m.contact_id = l.id AND w.state = 'active' AND m.status <> ''
-      AND NOT EXISTS (SELECT FROM members o WHERE o.audience_id = m.audience_id AND o.contact_id = w.id)
-      AND m.contact_id = (SELECT min(n.contact_id) FROM members n JOIN contacts s ON s.id = n.contact_id
-        WHERE n.audience_id = m.audience_id AND s.state = 'merged' AND s.merged_into_id = w.id AND n.status <> '')
-    RETURNING w.id
+        WHERE merged_into_id = ANY(CAST(:ids AS bigint[])) AND state = 'merged'),
+    adopted AS (
+        SELECT w.id AS winner_id, s.id AS loser_id FROM (SELECT DISTINCT winner_id FROM losers) AS l
+        CROSS JOIN LATERAL (SELECT id FROM contacts WHERE id = l.winner_id AND state = 'active' OFFSET 0) AS w
+        CROSS JOIN LATERAL (SELECT min(c.id) AS id FROM contacts c CROSS JOIN LATERAL (SELECT FROM members
+            WHERE audience_id = :audience_id AND contact_id = c.id AND status <> '' OFFSET 0) AS m
+            WHERE c.merged_into_id = w.id AND c.state = 'merged') AS s
+        WHERE s.id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM members WHERE audience_id = :audience_id AND contact_id = w.id))
+    UPDATE members m SET contact_id = a.winner_id FROM adopted a
+    WHERE m.audience_id = :audience_id AND m.contact_id = a.loser_id
+    RETURNING m.contact_id
 """)
 # A member belongs to one contact: the one that has its address. Who spoke of it before lets go: of another address now, or
 # merged, whose leaving would take the member out. That goes for a write whose answer was lost, too (status '').
 LET_GO = text("""
-    DELETE FROM members m USING contacts c, members o, contacts w
-    WHERE m.audience_id = :audience_id AND m.contact_id = ANY(CAST(:ids AS bigint[]))
-      AND c.id = m.contact_id
-      AND (c.state = 'merged' OR md5(lower(btrim(c.fields ->> 'email'))) IS DISTINCT FROM m.subscriber_hash)
-      AND o.audience_id = m.audience_id AND o.subscriber_hash = m.subscriber_hash AND o.contact_id <> m.contact_id
-      AND o.status <> '' AND w.id = o.contact_id AND w.state = 'active'
-      AND md5(lower(btrim(w.fields ->> 'email'))) = o.subscriber_hash
-    RETURNING m.contact_id
+    DELETE FROM members WHERE audience_id = :audience_id AND contact_id = ANY(ARRAY(
+        SELECT a.id FROM unnest(CAST(:ids AS bigint[])) AS a(id)
+        CROSS JOIN LATERAL (SELECT state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
+            WHERE id = a.id OFFSET 0) AS c
+        CROSS JOIN LATERAL (SELECT subscriber_hash AS hash FROM members
+            WHERE audience_id = :audience_id AND contact_id = a.id OFFSET 0) AS m
+        CROSS JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = m.hash
+            AND contact_id <> a.id AND status <> '' OFFSET 0) AS o
+        CROSS JOIN LATERAL (SELECT FROM contacts WHERE id = o.contact_id AND state = 'active'
+            AND md5(lower(btrim(fields ->> 'email'))) = m.hash OFFSET 0) AS w
+        WHERE c.state = 'merged' OR c.hash IS DISTINCT FROM m.hash))
 """)
 # The member of somebody who is no more to be written to at its address is not taken out while somebody else has that
 # address and a say of their own: it is theirs, who may be about to make it.
-HAND_OVER = """
+HAND_OVER = text("""
     WITH heirs AS (
-        SELECT DISTINCT ON (w.id) m.contact_id AS giver_id, w.id AS heir_id
-        FROM members m JOIN contacts c ON c.id = m.contact_id AND (c.state = 'merged' OR (c.state = 'active'
-            AND (coalesce(btrim(c.fields ->> 'email'), '') = '' OR (md5(lower(btrim(c.fields ->> 'email'))) <> m.subscriber_hash
+        SELECT DISTINCT ON (w.id) a.id AS giver_id, w.id AS heir_id
+        FROM unnest(CAST(:ids AS bigint[])) AS a(id)
+        CROSS JOIN LATERAL (SELECT subscriber_hash AS hash, lower(btrim(email_address)) AS email FROM members
+            WHERE audience_id = :audience_id AND contact_id = a.id AND status <> '' OFFSET 0) AS m
+        CROSS JOIN LATERAL (SELECT FROM contacts c WHERE id = a.id AND (state = 'merged' OR (state = 'active'
+            AND (coalesce(btrim(fields ->> 'email'), '') = '' OR (md5(lower(btrim(fields ->> 'email'))) <> m.hash
                 AND EXISTS (SELECT FROM consents k WHERE k.contact_id = c.id AND k.channel = :channel
-                    AND k.purpose IN (:purpose, '*') AND k.status = 'withdrawn')))))
-        JOIN identities i ON i.kind = 'email' AND i.scope = '' AND i.match_value = lower(btrim(m.email_address))
-        JOIN contacts w ON w.id = i.contact_id AND w.state = 'active' AND md5(lower(btrim(w.fields ->> 'email'))) = m.subscriber_hash
-        WHERE m.audience_id = :audience_id AND {whose} AND m.status <> ''
-          AND NOT EXISTS (SELECT FROM members o WHERE o.audience_id = m.audience_id AND o.contact_id = w.id)
+                    AND k.purpose IN (:purpose, '*') AND k.status = 'withdrawn'))))) OFFSET 0) AS c
+        CROSS JOIN LATERAL (SELECT contact_id FROM identities
+            WHERE kind = 'email' AND scope = '' AND match_value = m.email OFFSET 0) AS i
+        CROSS JOIN LATERAL (SELECT id FROM contacts WHERE id = i.contact_id AND state = 'active'
+            AND md5(lower(btrim(fields ->> 'email'))) = m.hash OFFSET 0) AS w
+        WHERE NOT EXISTS (SELECT FROM members WHERE audience_id = :audience_id AND contact_id = w.id)
           AND EXISTS (SELECT FROM consents k WHERE k.contact_id = w.id AND k.channel = :channel AND k.purpose IN (:purpose, '*'))
-        ORDER BY w.id, m.contact_id)
+        ORDER BY w.id, a.id)
     UPDATE members m SET contact_id = h.heir_id FROM heirs h
     WHERE m.audience_id = :audience_id AND m.contact_id = h.giver_id
       AND h.heir_id = (SELECT min(o.heir_id) FROM heirs o WHERE o.giver_id = h.giver_id)
     RETURNING m.contact_id
-"""
-HAND_OVER_OF = text(HAND_OVER.format(whose="m.contact_id = ANY(CAST(:ids AS bigint[]))"))
-HAND_OVER_AT = text(HAND_OVER.format(whose="m.subscriber_hash = ANY(CAST(:hashes AS text[]))"))
+""")
 # Mailchimp does not let everybody go (pending, cleaned), so that two may hold one member: a merged contact, or one of another
 # address now, gives way to whoever has the address; of two merged ones the elder stays.
 FORGET_DOUBLES = text("""
-    DELETE FROM members m USING contacts c
-    WHERE m.audience_id = :audience_id AND m.subscriber_hash = ANY(CAST(:hashes AS text[])) AND c.id = m.contact_id
-      AND (c.state = 'merged' OR md5(lower(btrim(c.fields ->> 'email'))) IS DISTINCT FROM m.subscriber_hash)
-      AND EXISTS (SELECT FROM members o JOIN contacts w ON w.id = o.contact_id
-        WHERE o.audience_id = m.audience_id AND o.subscriber_hash = m.subscriber_hash AND o.contact_id <> m.contact_id
-          AND o.status <> ''
-          AND ((w.state = 'active' AND (c.state = 'merged' OR md5(lower(btrim(w.fields ->> 'email'))) = m.subscriber_hash))
-            OR (w.state = 'merged' AND c.state = 'merged' AND o.contact_id < m.contact_id)))
+    DELETE FROM members WHERE audience_id = :audience_id AND contact_id = ANY(ARRAY(
+        SELECT a.id FROM unnest(CAST(:ids AS bigint[])) AS a(id)
+        CROSS JOIN LATERAL (SELECT state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
+            WHERE id = a.id OFFSET 0) AS c
+        CROSS JOIN LATERAL (SELECT subscriber_hash AS hash FROM members
+            WHERE audience_id = :audience_id AND contact_id = a.id OFFSET 0) AS m
+        CROSS JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = m.hash
+            AND contact_id <> a.id AND status <> '' OFFSET 0) AS o
+        CROSS JOIN LATERAL (SELECT state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
+            WHERE id = o.contact_id OFFSET 0) AS w
+        WHERE (w.state = 'active' AND (c.state = 'merged' OR (c.hash IS DISTINCT FROM m.hash AND w.hash = m.hash)))
+           OR (w.state = 'merged' AND c.state = 'merged' AND o.contact_id < a.id)))
 """)
+
+
+def find_strays(session: Session, situations: Mapping[int, Situation]) -> set[int]:
+    """Contacts whose mirror row may be somebody else's, or who may have one of somebody merged: of thousands, a few."""
+    strays = {contact_id for contact_id, one in situations.items() if _is_stray(one)}
+    return strays | set(session.scalars(WINNERS, {"ids": numbers_column(situations)}))
+
+
+def _is_stray(one: Situation) -> bool:
+    if one.contact.state == "merged":
+        return True
+    return one.mirror is not None and one.mirror.member_hash != subscriber_hash(one.contact.email)
 
 
 def find_holders(session: Session, audience: AudienceView, contact_ids: Collection[int]) -> set[int]:
     """Before these contacts are planned: who has a member now that somebody else held. To be planned, too."""
-    asked = {**_asked(audience), "ids": numbers_column(contact_ids)}
+    asked: dict[str, Any] = {**_asked(audience), "ids": numbers_column(contact_ids)}
     for statement in (LET_GO, GIVE_WAY):
         session.execute(statement, asked)
-    return {*session.scalars(ADOPT, asked), *session.scalars(HAND_OVER_OF, asked)}
+    return {*session.scalars(ADOPT, asked), *session.scalars(HAND_OVER, asked)}
 
 
 def find_holders_of(session: Session, audience: AudienceView, member_hashes: Iterable[str]) -> set[int]:
     """The same for members that were read, each of which has one row afterwards."""
-    asked = {**_asked(audience), "hashes": list(member_hashes)}
-    holders = set(session.scalars(HAND_OVER_AT, asked))
+    asked = _asked(audience)
+    strays = session.scalars(STRAYS_AT, {**asked, "hashes": list(member_hashes)}).all()
+    if not strays:
+        return set()
+    asked["ids"] = numbers_column(strays)
+    holders = set(session.scalars(HAND_OVER, asked))
     session.execute(FORGET_DOUBLES, asked)
     return holders
 

@@ -125,7 +125,8 @@ class Member(Base):
         CheckConstraint("sync_state in ('ok', 'failed')", name="sync_state"),
     )
 
-    audience_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("audiences.id"), primary_key=True)
+    # Its audience is kept by a trigger there: a foreign key would lock the one row of it once for every member written.
+    audience_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     contact_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("contacts.id"), primary_key=True)
     email_address: Mapped[str] = mapped_column(Text)
     subscriber_hash: Mapped[str] = mapped_column(Text)  # Mailchimp's member id

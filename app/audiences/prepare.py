@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from app.audiences.asking import note_asked
 from app.audiences.batches import Held
 from app.audiences.guard import Guard
-from app.audiences.holders import find_holders
-from app.audiences.load import load_situations
+from app.audiences.holders import find_holders, find_strays
+from app.audiences.load import Situation, load_situations
 from app.audiences.mirror import MirrorWrite, forget_members, note_uncertain, write_members
 from app.audiences.outbox import TakenChange, drop_changes, lease_changes, queue_changes, take_changes
 from app.audiences.outcome import cannot_sync
@@ -56,10 +56,9 @@ def prepare_operations(
         return Prepared()
     sent = {one.contact_id: one.sent_email for one in changes.values() if one.sent_email}
     note_uncertain(session, audience.audience_id, sent)
-    queue_changes(session, find_holders(session, audience, changes) - set(changes))
     planned = [
         _Planned(one.contact, one.mirror, plan_member(one.contact, one.mirror, audience))
-        for one in load_situations(session, audience, list(changes)).values()
+        for one in _load(session, audience, list(changes)).values()
     ]
     idle = [one for one in planned if not one.operation.is_call]
     _write_idle(session, audience, idle)
@@ -82,6 +81,16 @@ def prepare_operations(
             if one.operation.trouble and not one.operation.is_call
         ),
     )
+
+
+def _load(session: Session, audience: AudienceView, contact_ids: Sequence[int]) -> Mapping[int, Situation]:
+    """Contacts and their mirror rows, once each member is with whoever has its address."""
+    situations = load_situations(session, audience, contact_ids)
+    strays = find_strays(session, situations)
+    if not strays:
+        return situations
+    queue_changes(session, find_holders(session, audience, strays) - set(contact_ids))
+    return load_situations(session, audience, contact_ids)
 
 
 def _lease(

@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from app.core.db import Base, make_engine
 from app.core.migrate import current_revision, head_revision, migrate
@@ -119,3 +120,17 @@ def test_a_database_of_the_first_revision_with_rows_upgrades_without_losing_one(
 
 def count_rows(connection):
     return {name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in COUNTED}
+
+
+def test_an_audience_with_members_cannot_be_deleted(empty_engine):
+    migrate(empty_engine)
+    with empty_engine.begin() as connection:
+        for statement in ROWS_OF_0001.split(";")[:4]:
+            connection.execute(text(statement))
+
+    with pytest.raises(IntegrityError, match="has members"), empty_engine.begin() as connection:
+        connection.execute(text("DELETE FROM audiences"))
+
+    with empty_engine.begin() as connection:
+        connection.execute(text("DELETE FROM members"))
+        assert connection.execute(text("DELETE FROM audiences")).rowcount == 1
