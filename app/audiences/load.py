@@ -13,6 +13,7 @@ from app.audiences.models import Audience
 from app.audiences.valve import Standing, settle_ledger
 from app.audiences.views import AudienceView, ContactView, Mirror
 from app.core.errors import NotFoundError
+from mappings.language.frozen import quick_maker
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,10 @@ class Situation:
 
     contact: ContactView
     mirror: Mirror | None
+
+
+_make_contact, _make_standing = quick_maker(ContactView), quick_maker(Standing)
+_make_situation = quick_maker(Situation)
 
 
 def view_audience(audience: Audience) -> AudienceView:
@@ -152,7 +157,7 @@ def load_situations(
     managed = {tag.casefold() for tag in audience.managed_tags}
     # Plain tuples: reading a row's columns by name is the dearest part of loading thousands.
     return {
-        row[0]: Situation(_contact(row, row[0] in blocked, speakers.get(row[0])), _mirror(row, managed))
+        row[0]: _make_situation(_contact(row, row[0] in blocked, speakers.get(row[0])), _mirror(row, managed))
         for row in map(tuple, session.execute(LOAD, values).all())
     }
 
@@ -176,17 +181,19 @@ def _contact(row: tuple[Any, ...], is_blocked: bool, speaker_id: int | None) -> 
     contact_id, state, fields, tags, purpose_status, all_status, is_later, evidence_id, proof = row[:9]
     provenance, sources, purposes = row[9:12]
     ledger = settle_ledger(purpose_status, all_status, is_purpose_confirmed_later=is_later)
-    return ContactView(
+    standing = _make_standing(ledger, is_blocked, evidence_id, proof == "confirmed")
+    contact: ContactView = _make_contact(
         contact_id,
         state,
         fields,
         tuple(tags),
-        Standing(ledger, is_blocked, evidence_id, proof == "confirmed"),
+        standing,
         speaker_id,
         provenance or {},
         tuple(sources or ()),
         tuple(purposes or ()),
     )
+    return contact
 
 
 def _mirror(row: tuple[Any, ...], managed: set[str]) -> Mirror | None:

@@ -17,6 +17,7 @@ from app.audiences.columns import numbers_column, texts_column, texts_sql
 from app.audiences.retry import GIVE_UP_SECONDS
 from app.audiences.views import Trouble
 from app.inbox.models import BULK_LANE, LIVE_LANE
+from mappings.language.frozen import quick_maker
 
 TOUCH = """
     ON CONFLICT (audience_id, contact_id) DO UPDATE SET
@@ -104,6 +105,7 @@ class TakenChange:
     place: str = ""  # where the row lies; true while the transaction that took it lasts
 
 
+_make_taken = quick_maker(TakenChange)
 How = Literal["done", "again", "release", "later"]
 
 
@@ -156,7 +158,7 @@ def take_changes(
     Before it ends each must be dropped or leased. In order of contact id.
     """
     rows = session.execute(TAKE, {"audience_id": audience_id, "limit": limit, "max_lane": max_lane})
-    return tuple(sorted((TakenChange(*row) for row in rows), key=lambda one: one.contact_id))
+    return tuple([_make_taken(*row) for row in sorted(map(tuple, rows))])
 
 
 def drop_changes(session: Session, changes: Sequence[TakenChange]) -> None:

@@ -20,6 +20,7 @@ from app.audiences.valve import OPTED_OUT_THERE
 from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
 from app.inbox.models import BULK_LANE
 from integrations.mailchimp.answers import subscriber_hash
+from mappings.language.frozen import quick_maker
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,9 @@ class _Planned:
     operation: Operation
 
 
+_make_held, _make_planned = quick_maker(Held), quick_maker(_Planned)
+
+
 def prepare_operations(
     session: Session,
     audience: AudienceView,
@@ -57,7 +61,7 @@ def prepare_operations(
     sent = {one.contact_id: one.sent_email for one in changes.values() if one.sent_email}
     note_uncertain(session, audience.audience_id, sent)
     planned = [
-        _Planned(one.contact, one.mirror, plan_member(one.contact, one.mirror, audience))
+        _make_planned(one.contact, one.mirror, plan_member(one.contact, one.mirror, audience))
         for one in _load(session, audience, list(changes)).values()
     ]
     idle = [one for one in planned if not one.operation.is_call]
@@ -65,7 +69,7 @@ def prepare_operations(
     drop_changes(session, [changes[one.operation.contact_id] for one in idle])
     token, operations = _lease(session, audience, guard, planned, (changes, lease_seconds))
     held = {
-        one.contact_id: Held(token, change.number, change.attempt_count, change.lane)
+        one.contact_id: _make_held(token, change.number, change.attempt_count, change.lane)
         for one in operations
         if token and (change := changes[one.contact_id])
     }
