@@ -19,12 +19,19 @@ ACTOR = "mailchimp"
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """What Mailchimp let us know. method: unsubscribe, cleaned, compliance. `occurred_at` None = just now."""
+    """What Mailchimp let us know. method: unsubscribe, cleaned, compliance. `occurred_at` None = just now.
+
+    Mailchimp tells whole seconds: an opt-out counts from the end of its second, so that consent of the same one never wins.
+    """
 
     contact_id: int
     address: str
     method: str
     occurred_at: datetime | None = None
+
+    @property
+    def counts_from(self) -> datetime | None:
+        return None if self.occurred_at is None else self.occurred_at.replace(microsecond=999_999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,7 @@ def _news(session: Session, audience: AudienceView, opt_outs: Sequence[OptOut]) 
         one
         for one in ordered
         if (one.contact_id, None, None) not in known
-        and (one.contact_id, one.method, one.occurred_at) not in known
+        and (one.contact_id, one.method, one.counts_from) not in known
     ]
 
 
@@ -185,7 +192,7 @@ def _line(one: OptOut | OptIn, verdict: str, audience: AudienceView, now: dateti
         proof="confirmed",
         wording=WORDINGS.get(one.method, ""),
         method=one.method,
-        occurred_at=min(one.occurred_at or now, now),
+        occurred_at=min((one.counts_from if isinstance(one, OptOut) else one.occurred_at) or now, now),
         received_at=now,
         source_id=None,
         event_id=None,

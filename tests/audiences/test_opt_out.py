@@ -1,5 +1,6 @@
 """An opt-out is absorbing: learned from anywhere, and no call subscribes the address again without newer proof."""
 
+import time
 from typing import Any
 
 import pytest
@@ -219,6 +220,23 @@ def test_a_pull_finds_the_opt_out_that_a_webhook_lost(office: Any, simulator: An
     assert (office.consent(contact_id), office.mirror(contact_id).status) == ("withdrawn", "unsubscribed")
     again = pull_audience(office.sessions, office.connections, office.audience_id)
     assert again.counts["opted_out"] == 0
+
+
+def test_consent_of_the_same_second_does_not_win_over_an_opt_out(office: Any, simulator: Any) -> None:
+    ada = office.add("ada@house.test")
+    office.push()
+    simulator.contact("unsubscribe", "ada@house.test")
+    told_at = simulator.member("ada@house.test").changed_at
+    office.say(ada, "given", "ada@house.test", "confirmed")
+    office.execute(
+        "UPDATE consent_evidence SET occurred_at = to_timestamp(:at) + interval '0.4 s' WHERE proof = 'confirmed'",
+        at=told_at,
+    )
+    time.sleep(1.1)  # that second is over
+
+    office.pull()
+
+    assert "withdrawn" == office.consent(ada)
 
 
 def test_our_own_unsubscribing_is_not_learned_back(office: Any, simulator: Any) -> None:
