@@ -54,16 +54,19 @@ WORDINGS = {
     "mailchimp_optin": "Mailchimp's own sign-up form",
     "mailchimp_confirm": "Mailchimp's mail that asks to confirm",
 }
-# Somebody whose consent is withdrawn already needs no second line, nor does the same statement read twice. A compliance
-# state has no time: where the ledger knows of an opt-out, it speaks of that one.
+# Somebody whose consent is withdrawn already needs no second line for the same address (of another they may turn out to be
+# somebody else), nor does the same statement read twice. A compliance state has no time: where the ledger knows of an
+# opt-out, it speaks of that one.
 KNOWN = text("""
-    SELECT contact_id, NULL AS method, NULL AS occurred_at FROM consents
-    WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND channel = :channel AND purpose = :purpose AND status = 'withdrawn'
+    SELECT k.contact_id, NULL AS method, NULL AS occurred_at, e.address
+    FROM consents k JOIN consent_evidence e ON e.contact_id = k.contact_id AND e.channel = k.channel
+        AND e.purpose IN (:purpose, '*') AND e.verdict = 'withdrawn'
+    WHERE k.contact_id = ANY(CAST(:ids AS bigint[])) AND k.channel = :channel AND k.purpose = :purpose AND k.status = 'withdrawn'
     UNION ALL
-    SELECT contact_id, method, occurred_at FROM consent_evidence
+    SELECT contact_id, method, occurred_at, NULL FROM consent_evidence
     WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND channel = :channel AND purpose = :purpose AND actor = :actor
     UNION ALL
-    SELECT contact_id, 'compliance', NULL FROM consent_evidence
+    SELECT contact_id, 'compliance', NULL, NULL FROM consent_evidence
     WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND channel = :channel AND purpose IN (:purpose, '*')
       AND verdict = 'withdrawn'
 """)
@@ -118,16 +121,15 @@ def _news(session: Session, audience: AudienceView, opt_outs: Sequence[OptOut]) 
         "channel": audience.channel,
         "purpose": audience.purpose,
     }
-    known: Collection[tuple[int, str | None, datetime | None]] = {
-        (row.contact_id, row.method, row.occurred_at)
-        for row in session.execute(KNOWN, {**asked, "actor": ACTOR})
+    known: Collection[tuple[int, str | None, datetime | None, str | None]] = {
+        tuple(row) for row in session.execute(KNOWN, {**asked, "actor": ACTOR})
     }
     ordered = sorted(opt_outs, key=lambda one: one.contact_id)
     return [
         one
         for one in ordered
-        if (one.contact_id, None, None) not in known
-        and (one.contact_id, one.method, one.counts_from) not in known
+        if (one.contact_id, None, None, match_value("email", one.address).value) not in known
+        and (one.contact_id, one.method, one.counts_from, None) not in known
     ]
 
 

@@ -128,7 +128,7 @@ def _opt_out(known: Known, state: MemberState) -> OptOut:
 
 
 def _is_news(known: Known, state: MemberState) -> bool:
-    """An opt-out there that is neither our own doing nor in the ledger already."""
+    """An opt-out there that is neither our own doing nor read before; whether the ledger has it, the ledger says."""
     is_own_doing = known.status == state.status and known.pushed_hash == LEFT
     if (
         known.status == state.status
@@ -136,7 +136,7 @@ def _is_news(known: Known, state: MemberState) -> bool:
         and state.changed_at == known.last_changed
     ):
         return False  # read before, or the answer to a write of ours: the ledger had its say then
-    return state.status in OPT_OUT_METHODS and known.ledger != "withdrawn" and not is_own_doing
+    return state.status in OPT_OUT_METHODS and not is_own_doing
 
 
 def _find_opt_in(known: Known, state: MemberState) -> OptIn | None:

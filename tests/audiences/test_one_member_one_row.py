@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.audiences.outbox import queue_changes
-from app.contacts.merge import merge
+from app.contacts.merge import merge, unmerge
 from app.core.db import transaction
 from mappings.language.fields import default_fields
 
@@ -218,3 +218,28 @@ def test_an_opt_out_is_learned_before_the_member_is_archived_out_of_sight(
     office.push()
 
     assert ("unsubscribed", "withdrawn") == (simulator.member(OLD).status, office.consent(ada))
+
+
+@pytest.mark.parametrize("is_pulled", [True, False])
+def test_an_opt_out_of_either_address_stays_with_whose_it_is_once_they_are_parted(
+    office: Any, simulator: Any, is_pulled: bool
+) -> None:
+    ada, bea = office.add(OLD), office.add(NEW)
+    office.push()
+    with transaction(office.sessions) as session:
+        merged = merge(session, ada, bea, "same", "test", dictionary=default_fields())
+        queue_changes(session, merged.changed_contact_ids)
+    office.say(ada, "withdrawn", OLD)
+    simulator.contact("unsubscribe", NEW)
+    if is_pulled:
+        office.pull()
+    office.push()
+
+    with transaction(office.sessions) as session:
+        undone = unmerge(session, merged.merge_id, "test", dictionary=default_fields())
+        queue_changes(session, undone.changed_contact_ids)
+    simulator.later()
+    office.push()
+
+    assert ("withdrawn", "withdrawn") == (office.consent(ada), office.consent(bea))
+    assert "unsubscribed" == simulator.member(NEW).status
