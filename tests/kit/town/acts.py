@@ -53,7 +53,7 @@ def move(town: Town, step: Step) -> None:
     """
     other = Step(step.what, step.person, (step.place + 1) % 3)
     member = town.simulator.world.audiences[step.list_id].find(step.email)
-    if member is None or member.status == "archived":
+    if member is None or member.status in {"archived", "cleaned"}:
         return  # nobody sends them the way there
     wants = {"email": step.email, "new_email": other.email}
     if town.contact_does("change_email", step.list_id, wants) and member.signup_at:
