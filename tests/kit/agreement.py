@@ -110,7 +110,8 @@ def _mirror_differs(one: Known, there: Mapping[str, Mapping[str, Any]]) -> Itera
         yield f"{one.who}: the mirror says {one.status}, Mailchimp does not list the member"
         return
     # Whoever opted out and fills in Mailchimp's form is pending until they confirm; nobody mails them meanwhile.
-    is_coming_back = one.is_opted_out and member["status"] == "pending"
+    # (A merged contact's consents are its winner's.)
+    is_coming_back = (one.is_opted_out or one.state == "merged") and member["status"] == "pending"
     if member["status"] != one.status and not is_coming_back:
         yield f"{one.who}: the mirror says {one.status}, Mailchimp {member['status']}"
     if is_coming_back:
