@@ -58,9 +58,8 @@ ADOPT = text("""
     WHERE m.audience_id = :audience_id AND m.contact_id = a.loser_id
     RETURNING m.contact_id
 """)
-# A member belongs to one contact: the one that has its address. Who spoke of it before lets go: of another address now, or
-# merged, whose leaving would take the member out. That goes for a write whose answer was lost, too (status '').
-LET_GO = text("""
+# Rows of contacts (c) about a member (m) of which another row speaks, too: of somebody else (w).
+DOUBLES = """
     DELETE FROM members WHERE audience_id = :audience_id AND contact_id = ANY(ARRAY(
         SELECT a.id FROM unnest(CAST(:ids AS bigint[])) AS a(id)
         CROSS JOIN LATERAL (SELECT state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
@@ -69,10 +68,25 @@ LET_GO = text("""
             WHERE audience_id = :audience_id AND contact_id = a.id OFFSET 0) AS m
         CROSS JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = m.hash
             AND contact_id <> a.id AND status <> '' OFFSET 0) AS o
-        CROSS JOIN LATERAL (SELECT FROM contacts WHERE id = o.contact_id AND state = 'active'
-            AND md5(lower(btrim(fields ->> 'email'))) = m.hash OFFSET 0) AS w
-        WHERE c.state = 'merged' OR c.hash IS DISTINCT FROM m.hash))
-""")
+        CROSS JOIN LATERAL (SELECT id, state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
+            WHERE id = o.contact_id OFFSET 0) AS w
+        WHERE {condition}))
+"""
+# A member belongs to one contact: the one that has its address. Who spoke of it before lets go: of another address now, or
+# merged, whose leaving would take the member out. That goes for a write whose answer was lost, too (status '').
+LET_GO = text(
+    DOUBLES.format(
+        condition="(c.state = 'merged' OR c.hash IS DISTINCT FROM m.hash) AND w.state = 'active' AND w.hash = m.hash"
+    )
+)
+# Mailchimp does not let everybody go (pending, cleaned), so that two may hold one member: a merged contact, or one of another
+# address now, gives way to whoever has the address; of two merged ones the elder stays.
+FORGET_DOUBLES = text(
+    DOUBLES.format(
+        condition="(w.state = 'active' AND (c.state = 'merged' OR (c.hash IS DISTINCT FROM m.hash AND w.hash = m.hash)))"
+        " OR (w.state = 'merged' AND c.state = 'merged' AND w.id < a.id)"
+    )
+)
 # The member of somebody who is no more to be written to at its address is not taken out while somebody else has that
 # address and a say of their own: it is theirs, who may be about to make it.
 HAND_OVER = text("""
@@ -96,22 +110,6 @@ HAND_OVER = text("""
     WHERE m.audience_id = :audience_id AND m.contact_id = h.giver_id
       AND h.heir_id = (SELECT min(o.heir_id) FROM heirs o WHERE o.giver_id = h.giver_id)
     RETURNING m.contact_id
-""")
-# Mailchimp does not let everybody go (pending, cleaned), so that two may hold one member: a merged contact, or one of another
-# address now, gives way to whoever has the address; of two merged ones the elder stays.
-FORGET_DOUBLES = text("""
-    DELETE FROM members WHERE audience_id = :audience_id AND contact_id = ANY(ARRAY(
-        SELECT a.id FROM unnest(CAST(:ids AS bigint[])) AS a(id)
-        CROSS JOIN LATERAL (SELECT state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
-            WHERE id = a.id OFFSET 0) AS c
-        CROSS JOIN LATERAL (SELECT subscriber_hash AS hash FROM members
-            WHERE audience_id = :audience_id AND contact_id = a.id OFFSET 0) AS m
-        CROSS JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = m.hash
-            AND contact_id <> a.id AND status <> '' OFFSET 0) AS o
-        CROSS JOIN LATERAL (SELECT state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
-            WHERE id = o.contact_id OFFSET 0) AS w
-        WHERE (w.state = 'active' AND (c.state = 'merged' OR (c.hash IS DISTINCT FROM m.hash AND w.hash = m.hash)))
-           OR (w.state = 'merged' AND c.state = 'merged' AND o.contact_id < a.id)))
 """)
 
 

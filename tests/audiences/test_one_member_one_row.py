@@ -4,18 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.audiences.outbox import queue_changes
-from app.contacts.merge import merge, unmerge
-from app.core.db import transaction
-from mappings.language.fields import default_fields
+from tests.kit.office import join_contacts, part_contacts
 
 OLD, NEW = "old@house.test", "new@house.test"
-
-
-def join_contacts(office: Any, winner: int, loser: int) -> None:
-    with transaction(office.sessions) as session:
-        merged = merge(session, winner, loser, "same", "test", dictionary=default_fields())
-        queue_changes(session, merged.changed_contact_ids)
 
 
 def rows_of(office: Any) -> list[tuple[int, str, str]]:
@@ -226,18 +217,14 @@ def test_an_opt_out_of_either_address_stays_with_whose_it_is_once_they_are_parte
 ) -> None:
     ada, bea = office.add(OLD), office.add(NEW)
     office.push()
-    with transaction(office.sessions) as session:
-        merged = merge(session, ada, bea, "same", "test", dictionary=default_fields())
-        queue_changes(session, merged.changed_contact_ids)
+    merge_id = join_contacts(office, ada, bea)
     office.say(ada, "withdrawn", OLD)
     simulator.contact("unsubscribe", NEW)
     if is_pulled:
         office.pull()
     office.push()
 
-    with transaction(office.sessions) as session:
-        undone = unmerge(session, merged.merge_id, "test", dictionary=default_fields())
-        queue_changes(session, undone.changed_contact_ids)
+    part_contacts(office, merge_id)
     simulator.later()
     office.push()
 

@@ -17,11 +17,13 @@ from app.audiences.pull import PullCounts, pull_audience
 from app.audiences.push import PushCounts, PushOptions, push_audience
 from app.contacts.drafts import lock_drafts
 from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents
+from app.contacts.merge import merge, unmerge
 from app.contacts.normalise import match_value
 from app.core.clock import database_now
 from app.core.db import transaction
 from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.simulator.server import RunningSimulator
+from mappings.language.fields import default_fields
 
 CROWD = """
 WITH people AS (
@@ -247,3 +249,16 @@ class Office:
     def hurry(self) -> None:
         """Let every wait be over."""
         self.execute("UPDATE changes SET next_attempt_at = now()")
+
+
+def join_contacts(office: Office, winner: int, loser: int) -> int:
+    with transaction(office.sessions) as session:
+        merged = merge(session, winner, loser, "same", "test", dictionary=default_fields())
+        queue_changes(session, merged.changed_contact_ids)
+    return merged.merge_id
+
+
+def part_contacts(office: Office, merge_id: int) -> None:
+    with transaction(office.sessions) as session:
+        undone = unmerge(session, merge_id, "test", dictionary=default_fields())
+        queue_changes(session, undone.changed_contact_ids)
