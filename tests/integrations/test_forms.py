@@ -13,6 +13,8 @@ from integrations.kit.contract import Unreadable
 from integrations.kit.forms import MAX_FIELDS, load_form, strict_form
 
 URLENCODED = "application/x-www-form-urlencoded"
+# CPU time on any machine, however busy: what grows with the square of a megabyte takes minutes.
+SOUND_SECONDS = 5.0
 MULTIPART = "multipart/form-data; boundary=XX"
 
 
@@ -210,12 +212,14 @@ def test_parts_may_say_their_charset_and_encoding() -> None:
         (b"a=1", "multipart/form-data" + ';"' * 50_000),
     ],
 )
-def test_a_megabyte_of_malice_takes_less_than_a_second(body: bytes, content_type: str) -> None:
+def test_a_megabyte_of_malice_is_read_in_a_time_that_grows_with_its_length(
+    body: bytes, content_type: str
+) -> None:
     started = time.process_time()
     with contextlib.suppress(Unreadable):
         load_form(body, content_type)
 
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < SOUND_SECONDS
 
 
 @given(

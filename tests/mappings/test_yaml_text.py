@@ -87,7 +87,7 @@ def test_depth_is_refused_before_it_costs_time():
     with pytest.raises(MappingError):
         read_yaml("[" * 60_000)
 
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 5
 
 
 @settings(max_examples=150, deadline=None)
