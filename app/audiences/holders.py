@@ -88,7 +88,8 @@ FORGET_DOUBLES = text(
     )
 )
 # The member of somebody who is no more to be written to at its address is not taken out while somebody else has that
-# address and a say of their own: it is theirs, who may be about to make it.
+# address and a say of their own: it is theirs, who may be about to make it. That Muster took somebody out is nothing by which
+# it may take in somebody else.
 HAND_OVER = text("""
     WITH heirs AS (
         SELECT DISTINCT ON (w.id) a.id AS giver_id, w.id AS heir_id
@@ -106,8 +107,9 @@ HAND_OVER = text("""
         WHERE NOT EXISTS (SELECT FROM members WHERE audience_id = :audience_id AND contact_id = w.id)
           AND EXISTS (SELECT FROM consents k WHERE k.contact_id = w.id AND k.channel = :channel AND k.purpose IN (:purpose, '*'))
         ORDER BY w.id, a.id)
-    UPDATE members m SET contact_id = h.heir_id FROM heirs h
-    WHERE m.audience_id = :audience_id AND m.contact_id = h.giver_id
+    UPDATE members m SET contact_id = h.heir_id,
+        pushed_hash = CASE WHEN m.status IN ('unsubscribed', 'cleaned') THEN '' ELSE m.pushed_hash END
+    FROM heirs h WHERE m.audience_id = :audience_id AND m.contact_id = h.giver_id
       AND h.heir_id = (SELECT min(o.heir_id) FROM heirs o WHERE o.giver_id = h.giver_id)
     RETURNING m.contact_id
 """)

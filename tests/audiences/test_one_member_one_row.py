@@ -230,3 +230,19 @@ def test_an_opt_out_of_either_address_stays_with_whose_it_is_once_they_are_parte
 
     assert ("withdrawn", "withdrawn") == (office.consent(ada), office.consent(bea))
     assert "unsubscribed" == simulator.member(NEW).status
+
+
+def test_nobody_inherits_that_muster_may_take_them_in_again(office: Any, simulator: Any) -> None:
+    ada = office.add(OLD)
+    office.push()
+    office.say(ada, "withdrawn", NEW)
+    office.push()
+    assert "left" == office.mirror(ada).pushed_hash
+
+    office.change(ada, email=NEW)
+    bea = office.add(OLD, first_name="Bea")
+    office.touch(ada)
+    office.push()
+
+    assert "unsubscribed" == simulator.member(OLD).status
+    assert "opted_out_there" == office.mirror(bea).error["code"]

@@ -102,7 +102,8 @@ def _unclear(everybody: list[Known]) -> set[tuple[str, str]]:
 def _mirror_differs(one: Known, there: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Mirror against Mailchimp: status, mapped merge fields, managed tags."""
     member = there.get(one.member_hash or "")
-    if one.status in {"archived", "forgotten"} and member and member["status"] in REACHABLE:
+    is_asked = one.is_opted_out and member is not None and member["status"] == "pending"
+    if one.status in {"archived", "forgotten"} and member and member["status"] in REACHABLE and not is_asked:
         yield f"{one.who}: the mirror says {one.status}, Mailchimp {member['status']}"
     if not one.is_mirrored:
         return

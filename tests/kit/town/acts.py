@@ -53,8 +53,8 @@ def move(town: Town, step: Step) -> None:
     """
     other = Step(step.what, step.person, (step.place + 1) % 3)
     member = town.simulator.world.audiences[step.list_id].find(step.email)
-    if member is None or member.status in {"archived", "cleaned"}:
-        return  # nobody sends them the way there
+    if member is None or member.status in {"archived", "cleaned", "unsubscribed"}:
+        return  # nobody sends them the way there any more
     wants = {"email": step.email, "new_email": other.email}
     if town.contact_does("change_email", step.list_id, wants) and member.signup_at:
         is_in = member.status == "subscribed"
