@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.audiences.outbox import queue_changes
-from app.contacts.arrivals import Arrival
+from app.contacts.arrivals import Arrival, Resolved
 from app.contacts.erase import erase_contact
 from app.contacts.record import record
 from app.contacts.resolve import resolve
@@ -20,43 +20,41 @@ HOME = "home@house.test"
 
 def refuse(office: Any, box: SecretBox, *identities: Identity) -> None:
     """A form by which somebody leaves."""
+    fields = {"first_name": "Ben", "last_name": "Hart"}
+    arrive(office, box, ContactPatch(identities, fields, consents=(consent("withdrawn"),)))
+
+
+def arrive(office: Any, box: SecretBox, patch: ContactPatch) -> list[Resolved]:
     with transaction(office.sessions) as session:
         now = database_now(session)
-        patch = ContactPatch(
-            identities=identities,
-            fields={"first_name": "Ben", "last_name": "Hart"},
-            consents=(ConsentEvidence("email", "newsletter", "withdrawn"),),
-        )
-        arrival = Arrival(None, 0, None, None, 50, now, now, patch)
-        recorded = record(session, resolve(session, [arrival], box), default_fields())
-        queue_changes(session, recorded.changed_contact_ids)
+        resolved = resolve(session, [Arrival(None, 0, None, None, 50, now, now, patch)], box)
+        queue_changes(session, record(session, resolved, default_fields()).changed_contact_ids)
+    return resolved
 
 
-def ids_of(office: Any, contact_id: int) -> None:
+def consent(verdict: Any) -> ConsentEvidence:
+    return ConsentEvidence("email", "newsletter", verdict)
+
+
+def erase_ben(office: Any, box: SecretBox) -> None:
+    """Somebody with an address and a number in another system is erased."""
+    ben = office.add("ben@house.test", first_name="Ben")
     office.execute(
         "INSERT INTO identities (kind, scope, match_value, given_value, contact_id)"
         " VALUES ('external_id', 'crm', 'n1', 'n1', :id)",
-        id=contact_id,
+        id=ben,
     )
+    with transaction(office.sessions) as session:
+        erase_contact(session, ben, box, "asked")
 
 
 def test_an_erased_persons_refusal_counts_for_an_address_that_nobody_has_yet(
     office: Any, simulator: Any, box: SecretBox
 ) -> None:
-    ben = office.add("ben@house.test", first_name="Ben")
-    ids_of(office, ben)
-    with transaction(office.sessions) as session:
-        erase_contact(session, ben, box, "asked")
+    erase_ben(office, box)
 
     refuse(office, box, Identity("external_id", "n1", "crm"), Identity("email", HOME))
-    with transaction(office.sessions) as session:
-        now = database_now(session)
-        patch = ContactPatch(
-            (Identity("email", HOME),), {}, consents=(ConsentEvidence("email", "newsletter", "given"),)
-        )
-        arrival = Arrival(None, 0, None, None, 50, now, now, patch)
-        resolved = resolve(session, [arrival], box)
-        record(session, resolved, default_fields())
+    resolved = arrive(office, box, ContactPatch((Identity("email", HOME),), {}, consents=(consent("given"),)))
     office.push()
 
     assert [True] == [one.suppressed for one in resolved]
@@ -67,10 +65,7 @@ def test_an_erased_persons_refusal_counts_for_an_address_that_nobody_has_yet(
 def test_an_erased_persons_refusal_counts_for_the_address_that_others_use(
     office: Any, simulator: Any, box: SecretBox, times: int
 ) -> None:
-    ben = office.add("ben@house.test", first_name="Ben")
-    ids_of(office, ben)
-    with transaction(office.sessions) as session:
-        erase_contact(session, ben, box, "asked")
+    erase_ben(office, box)
     cleo = office.add(HOME, first_name="Cleo")
 
     for _ in range(times):
@@ -87,10 +82,7 @@ def test_an_erased_persons_refusal_counts_for_the_address_that_others_use(
 def test_an_erased_persons_refusal_counts_again_after_the_address_was_confirmed(
     office: Any, simulator: Any, box: SecretBox
 ) -> None:
-    ben = office.add("ben@house.test", first_name="Ben")
-    ids_of(office, ben)
-    with transaction(office.sessions) as session:
-        erase_contact(session, ben, box, "asked")
+    erase_ben(office, box)
     cleo = office.add(HOME, first_name="Cleo")
     refuse(office, box, Identity("external_id", "n1", "crm"), Identity("email", HOME))
     office.say(cleo, "given", HOME, "confirmed")
