@@ -20,9 +20,13 @@ def main(arguments: list[str]) -> int:
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     if not REPORT.exists():
         return code or 1
-    cases = list(ET.parse(REPORT).getroot().iter("testcase"))
-    failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
-    print(f"integrations: {len(list_integrations())}, cases: {len(cases)}, failed: {len(failed)}")
+    cases = failed = 0
+    for test in ET.parse(REPORT).getroot().iter("testcase"):
+        counts = {each.get("name"): int(each.get("value", 0)) for each in test.iter("property")}
+        has_failed = test.find("failure") is not None or test.find("error") is not None
+        cases += counts.get("cases", 1)
+        failed += counts.get("failed", 0) or has_failed
+    print(f"integrations: {len(list_integrations())}, cases: {cases}, failed: {failed}")
     return code
 
 

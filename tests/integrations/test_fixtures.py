@@ -1,6 +1,8 @@
 """Every integration's fixtures, and what is derived from them: no integration is named here."""
 
 import re
+import traceback
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
@@ -49,8 +51,40 @@ def whole_events(case: Case) -> list[Event]:
     return [event for event in enriched if isinstance(event, Event) and not event.needs_enrich]
 
 
-def _id(value: Any) -> str:
-    return f"{value.integration}/{value.name}" if isinstance(value, Case) else str(value)
+def each_of(cases: Iterable[Case | tuple[Any, Case]]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make one test for each integration of a check on one case: whatever fails is named, and all are counted.
+
+    Ten thousand single tests cost more to hand out than to play.
+    """
+    by_integration: dict[str, list[tuple[Any, ...]]] = {}
+    for case in cases:
+        arguments = case if isinstance(case, tuple) else (case,)
+        by_integration.setdefault(arguments[-1].integration, []).append(arguments)
+
+    def decorate(check: Callable[..., None]) -> Callable[..., None]:
+        @pytest.mark.parametrize("name", sorted(by_integration))
+        def test(name: str, record_property: Callable[[str, object], None]) -> None:
+            failures = [
+                failure for each in by_integration[name] if (failure := _failure(check, each)) is not None
+            ]
+            record_property("cases", len(by_integration[name]))
+            record_property("failed", len(failures))
+            assert not failures, "\n\n".join(failures)
+
+        test.__name__ = check.__name__
+        return test
+
+    return decorate
+
+
+def _failure(check: Callable[..., None], arguments: tuple[Any, ...]) -> str | None:
+    """What went wrong with one case, with its name; None when nothing did."""
+    try:
+        check(*arguments)
+    except Exception:  # noqa: BLE001 - whatever it was, it is told, and the next case played
+        names = [each.name if isinstance(each, Case) else str(each) for each in arguments]
+        return f"{'-'.join(names)}: {traceback.format_exc(limit=-2)}"
+    return None
 
 
 @pytest.mark.parametrize("name", list_integrations())
@@ -62,7 +96,7 @@ def test_every_integration_has_signed_and_refused_fixtures_and_a_readme(name: st
     assert (fixtures_folder(name).parent / "README.md").read_text("utf-8").startswith("# ")
 
 
-@pytest.mark.parametrize("case", CASES, ids=_id)
+@each_of(CASES)
 def test_a_fixture_comes_out_as_expected(case: Case) -> None:
     outcome = play(case)
 
@@ -72,7 +106,7 @@ def test_a_fixture_comes_out_as_expected(case: Case) -> None:
     assert not any(unsaid.values()), unsaid
 
 
-@pytest.mark.parametrize(("name", "case"), FORGERIES, ids=_id)
+@each_of(FORGERIES)
 def test_a_forged_request_is_refused(name: str, case: Case) -> None:
     verdict = case.source.verify(case.request, case.config, case.now)
 
@@ -80,7 +114,7 @@ def test_a_forged_request_is_refused(name: str, case: Case) -> None:
     assert verdict.reason
 
 
-@pytest.mark.parametrize(("name", "case"), FORGERIES, ids=_id)
+@each_of(FORGERIES)
 def test_a_refusal_says_nothing_of_the_request(name: str, case: Case) -> None:
     reason = case.source.verify(case.request, case.config, case.now).reason
 
@@ -88,14 +122,14 @@ def test_a_refusal_says_nothing_of_the_request(name: str, case: Case) -> None:
     assert not [value for value in sent if len(value) > 3 and value in reason]
 
 
-@pytest.mark.parametrize(("name", "case"), ROTATIONS, ids=_id)
+@each_of(ROTATIONS)
 def test_the_old_secret_is_accepted_while_it_is_rotated(name: str, case: Case) -> None:
     verdict = case.source.verify(case.request, case.config, case.now)
 
     assert verdict.is_ok, f"{name}: {verdict.reason}"
 
 
-@pytest.mark.parametrize("case", SIGNED, ids=_id)
+@each_of(SIGNED)
 def test_a_repeat_has_the_same_delivery_key_and_the_same_events(case: Case) -> None:
     again = replace(case.request, headers=(*case.request.headers, ("user-agent", "another try")))
 
@@ -106,7 +140,7 @@ def test_a_repeat_has_the_same_delivery_key_and_the_same_events(case: Case) -> N
     assert play(case) == play(replace(case, request=again))
 
 
-@pytest.mark.parametrize("case", SIGNED, ids=_id)
+@each_of(SIGNED)
 def test_what_is_stored_is_enough_to_split_again(case: Case) -> None:
     kept = tuple((name, value) for name, value in case.request.headers if name in case.source.stored_headers)
     body = case.source.stored_body(case.request, case.config)
@@ -115,9 +149,8 @@ def test_what_is_stored_is_enough_to_split_again(case: Case) -> None:
     assert reading_of(replace(case, request=stored)) == reading_of(case)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.9])
-@pytest.mark.parametrize("case", SIGNED, ids=_id)
-def test_a_body_that_was_cut_off_is_a_named_reason_or_less_of_the_same(case: Case, share: float) -> None:
+@each_of((share, case) for case in SIGNED for share in (0.3, 0.9))
+def test_a_body_that_was_cut_off_is_a_named_reason_or_less_of_the_same(share: float, case: Case) -> None:
     cut = replace(case.request, body=case.request.body[: int(len(case.request.body) * share)])
 
     reading = reading_of(replace(case, request=cut))
@@ -133,7 +166,7 @@ def test_a_body_that_was_cut_off_is_a_named_reason_or_less_of_the_same(case: Cas
     assert isinstance(case.source.stored_body(cut, case.config), bytes)
 
 
-@pytest.mark.parametrize("case", SIGNED, ids=_id)
+@each_of(SIGNED)
 def test_events_that_stand_twice_in_one_delivery_are_one(case: Case) -> None:
     reading = reading_of(case)
 
@@ -141,12 +174,12 @@ def test_events_that_stand_twice_in_one_delivery_are_one(case: Case) -> None:
     assert sorted(set(keys)) == sorted(keys)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if "patches" in case.expect], ids=_id)
+@each_of(case for case in CASES if "patches" in case.expect)
 def test_the_preset_maps_a_fixture_as_expected(case: Case) -> None:
     assert case.expect["patches"] == mapped(case)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if whole_events(case)], ids=_id)
+@each_of(case for case in CASES if whole_events(case))
 def test_what_the_platform_deleted_is_erased_by_the_preset_or_ignored_by_name(case: Case) -> None:
     erasures = [
         result for event, result in zip(whole_events(case), mapped(case), strict=True) if event.is_erasure
@@ -165,14 +198,14 @@ def test_every_integration_has_a_fixture_with_its_patches(name: str) -> None:
     assert [case for case in list_cases(name) if case.expect.get("patches")]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if whole_events(case)], ids=_id)
+@each_of(case for case in CASES if whole_events(case))
 def test_the_preset_names_what_it_makes_of_every_event(case: Case) -> None:
     for result in mapped(case):
         assert len(result) == 1
         assert any(result.values())
 
 
-@pytest.mark.parametrize("case", BATCHES, ids=_id)
+@each_of(BATCHES)
 def test_events_are_the_same_whichever_way_they_are_grouped(case: Case) -> None:
     folder = fixtures_folder(case.integration)
     others = [read(case.integration, folder / f"{name}.given.json") for name in case.expect["same_events_as"]]

@@ -9,6 +9,7 @@ from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.problems import MailchimpProblem
 from integrations.mailchimp.simulator.faults import SHAPES
 from integrations.mailchimp.slots import LocalSlots
+from tests.kit.running import wait_until
 
 ADA, GRACE = "ada@lovelace.example", "grace@hopper.example"
 
@@ -133,41 +134,43 @@ def test_an_unknown_fault_is_refused_with_the_known_ones(api):
 
 
 def test_the_eleventh_connection_at_once_is_refused(running):
-    running.world.switches.latency_ms = 400
-    gateway = Gateway(running.url, running.config.api_key, LocalSlots(20), deadline_seconds=10)
-    kinds = []
-
-    def call() -> None:
-        try:
-            kinds.append(gateway.ping() and "fine")
-        except MailchimpProblem as problem:
-            kinds.append(problem.kind)
-
-    threads = [threading.Thread(target=call) for _ in range(12)]
+    running.world.switches.latency_ms = 3000
+    account = running.world.accounts[running.config.api_key]
+    first_ten = Gateway(running.url, running.config.api_key, LocalSlots(20), deadline_seconds=20)
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(first_ten.ping())) for _ in range(10)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(5)
+    wait_until(lambda: account.in_flight == 10, what="ten connections")
 
-    assert (kinds.count("fine"), kinds.count("throttled")) == (10, 2)
+    with pytest.raises(MailchimpProblem) as caught:
+        Gateway(running.url, running.config.api_key, deadline_seconds=20).ping()
+    for thread in threads:
+        thread.join(20)
+
+    assert caught.value.kind == "throttled"
+    assert answers == ["Everything's Chimpy!"] * 10
     assert running.app.test_client().get("/_sim/counts").json["max_in_flight"] == 10
-    assert gateway.ping() == "Everything's Chimpy!"
+    running.world.switches.latency_ms = 0
+    assert first_ten.ping() == "Everything's Chimpy!"
 
 
 def test_an_abandoned_slow_request_still_holds_its_slot(running):
     running.world.switches.connection_limit = 1
+    account = running.world.accounts[running.config.api_key]
     impatient = Gateway(running.url, running.config.api_key, deadline_seconds=0.2)
-    running.app.test_client().post("/_sim/faults", json={"kind": "slow", "seconds": 1, "times": 1})
+    patient = Gateway(running.url, running.config.api_key)
+    running.app.test_client().post("/_sim/faults", json={"kind": "slow", "seconds": 2, "times": 1})
 
     kinds = []
-    for _ in range(2):
+    for gateway in (impatient, patient):
         with pytest.raises(MailchimpProblem) as caught:
-            impatient.ping()
+            gateway.ping()
         kinds.append(caught.value.kind)
-    time.sleep(1)
 
     assert kinds == ["unknown_outcome", "throttled"]
-    assert impatient.ping() == "Everything's Chimpy!"
+    wait_until(lambda: account.in_flight == 0, what="the end of the slow request")
+    assert patient.ping() == "Everything's Chimpy!"
 
 
 def test_latency_is_waited_out(api):
