@@ -33,20 +33,22 @@ CANNOT = text("""
         count(*) AS count, (array_agg(contact_id ORDER BY contact_id))[1:5] AS contact_ids
     FROM members WHERE audience_id = :audience_id AND sync_state = 'failed' GROUP BY 1 ORDER BY 4 DESC
 """)
-# Once a night, and at once for one that a night was missed for.
+# Once a night, at once for one that a night was missed for, and for one that was paused and resumed.
 DUE = text("""
     SELECT id FROM audiences
     WHERE is_enabled AND approved_at IS NOT NULL AND coalesce(paused_code, '') <> 'gone'
-      AND coalesce(reconciled_at, approved_at) < date_trunc('day', now()) + make_interval(hours => :hour)
-      AND now() >= date_trunc('day', now()) + make_interval(hours => :hour)
-      AND NOT EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = audiences.id AND r.kind = 'reconcile'
-                      AND r.started_at > now() - interval '1 hour')
+      AND (coalesce(reconciled_at, approved_at) < date_trunc('day', now()) + make_interval(hours => :hour)
+        AND now() >= date_trunc('day', now()) + make_interval(hours => :hour)
+        AND NOT EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = audiences.id AND r.kind = 'reconcile'
+                        AND (r.started_at > now() - interval '1 hour' OR r.state = 'paused'))
+        OR paused_at IS NULL AND EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = audiences.id AND r.kind = 'reconcile'
+                                         AND r.state = 'paused' AND r.wish = ''))
     ORDER BY coalesce(reconciled_at, approved_at)
 """)
 
 
 def list_audiences_to_reconcile(session: Session) -> list[int]:
-    """Whose night it is. For the sweep."""
+    """Whose night it is, or whose comparison was resumed. For the sweep."""
     return list(session.scalars(DUE, {"hour": NIGHT_HOUR}))
 
 

@@ -27,6 +27,8 @@ WRITE_SECONDS = 1.0
 FOLD_SECONDS = 60.0  # a push that follows another so soon continues its row
 DEAD_SECONDS = 60.0  # a running one without a beat for so long has lost its worker
 SHOWN_PEOPLE, SHOWN_ERRORS = 5, 50
+# They read both sides whole before they say anything: a paused one begins anew, in its row.
+COMPARISONS = ("reconcile", "first_sync")
 
 # A push may go on in a row that another worker writes to, or that ended a moment ago.
 FOLD = text("""
@@ -34,6 +36,12 @@ FOLD = text("""
       AND ((state = 'running' AND beat_at > now() - make_interval(secs => :dead))
         OR (state = 'done' AND finished_at > now() - make_interval(secs => :fold)))
     ORDER BY id DESC LIMIT 1
+""")
+RESUMED = text("""
+    UPDATE sync_runs SET state = 'running', started_at = now(), done_count = 0, total_count = NULL, errors = '[]'
+    WHERE id = (SELECT id FROM sync_runs WHERE audience_id = :audience_id AND kind = :kind AND state = 'paused' AND wish = ''
+                ORDER BY id DESC LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id
 """)
 WAITING = text("SELECT count(*) FROM changes WHERE audience_id = :audience_id AND parked_at IS NULL")
 
@@ -177,6 +185,8 @@ class RunWatch:
             known = {"audience_id": self.audience_id, "kind": self._kind}
             if self._is_folding:
                 self.run_id = session.scalar(FOLD, {**known, "dead": DEAD_SECONDS, "fold": FOLD_SECONDS})
+            if self._kind in COMPARISONS:
+                self.run_id = session.scalar(RESUMED, known)
             waiting = session.scalar(WAITING, known) if self._kind == "push" else None
             if self.run_id is None:
                 run = SyncRun(**known, actor=self._actor, total_count=waiting)

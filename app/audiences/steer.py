@@ -9,37 +9,36 @@ from sqlalchemy.orm import Session
 from app.audiences.models import Audience, SyncRun
 from app.audiences.outbox import queue_audience
 from app.audiences.pauses import BY_ADMIN, GUARD, pause_audience, resume_audience
-from app.audiences.runs import drop_bulk_changes
+from app.audiences.runs import COMPARISONS, drop_bulk_changes
 from app.audiences.views import Trouble
 from app.core.audit import audit
 from app.core.errors import ConflictError, NotFoundError
 
 ACTIVE = ("running", "paused")
-PAUSABLE = ("push", "pull", "activity")
 
 
 def pause(session: Session, audience_id: int, actor: str, reason: str = "") -> bool:
     """Stop an audience's pushes until `resume`; what runs takes no new work. False where it was paused already.
 
-    A reading stops after its page. Where none was under way, the sweep's short ones go on, for the opt-outs' sake.
+    A reading or comparison stops after its page. Where none was under way, the sweep's short ones go on, for the opt-outs' sake.
     """
     words = reason or f"Paused by {actor}."
     is_first = pause_audience(session, audience_id, BY_ADMIN, Trouble(BY_ADMIN, words), actor)
-    for run in _list_pausable(session, audience_id):
+    for run in _list_active(session, audience_id):
         if run.state == "running":
             run.wish = "pause"
     return is_first
 
 
 def resume(session: Session, audience_id: int, actor: str) -> bool:
-    """Let a paused audience go on where it stopped. False where it was not paused.
+    """Let a paused audience go on where it stopped; a comparison begins anew. False where it was not paused.
 
     One that the guard stopped is compared anew, and stops again while as many would leave.
     """
     was_paused = resume_audience(session, audience_id, actor)
-    for run in _list_pausable(session, audience_id):
+    for run in _list_active(session, audience_id):
         run.wish = ""
-        if run.kind == "push" or run.state == "paused":
+        if run.kind == "push" or (run.state == "paused" and run.kind not in COMPARISONS):
             # What follows of a push or a pull goes on in this row.
             run.state, run.finished_at = "done", func.now()
     for run in _waiting(session, audience_id, "guard"):
@@ -53,13 +52,7 @@ def cancel(session: Session, audience_id: int, actor: str) -> int:
     Opt-outs, erasures and live changes stay queued. How many changes were forgotten at once; a running push forgets
     what it holds when it ends. ConflictError where nothing runs or waits.
     """
-    runs = list(
-        session.scalars(
-            select(SyncRun)
-            .where(SyncRun.audience_id == audience_id, SyncRun.state.in_(ACTIVE))
-            .with_for_update()
-        )
-    )
+    runs = _list_active(session, audience_id)
     dropped = drop_bulk_changes(session, audience_id)
     if not runs and not dropped:
         raise ConflictError("Nothing runs for this audience.", "`muster sync runs` shows what did.")
@@ -157,10 +150,8 @@ def close_mended_guard(session: Session, audience_id: int) -> None:
     resume_audience(session, audience_id)
 
 
-def _list_pausable(session: Session, audience_id: int) -> list[SyncRun]:
-    query = select(SyncRun).where(
-        SyncRun.audience_id == audience_id, SyncRun.kind.in_(PAUSABLE), SyncRun.state.in_(ACTIVE)
-    )
+def _list_active(session: Session, audience_id: int) -> list[SyncRun]:
+    query = select(SyncRun).where(SyncRun.audience_id == audience_id, SyncRun.state.in_(ACTIVE))
     return list(session.scalars(query.with_for_update()))
 
 

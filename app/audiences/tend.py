@@ -27,9 +27,10 @@ PAUSED = text("""
 """)
 # Never rehearsed, or the rehearsal ended without a finding a while ago.
 UNREHEARSED = text("""
-    SELECT a.id FROM audiences a WHERE a.is_enabled AND a.approved_at IS NULL AND a.paused_at IS NULL
-      AND NOT EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = a.id AND r.kind = 'first_sync'
-        AND (r.state IN ('running', 'waiting', 'cancelled') OR r.findings <> '{}' OR r.started_at > now() - interval '5 minutes'))
+    SELECT a.id FROM audiences a WHERE a.is_enabled AND a.paused_at IS NULL
+      AND (a.approved_at IS NULL AND NOT EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = a.id AND r.kind = 'first_sync'
+          AND (r.state IN ('running', 'waiting', 'cancelled') OR r.findings <> '{}' OR r.started_at > now() - interval '5 minutes'))
+        OR EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = a.id AND r.kind = 'first_sync' AND r.state = 'paused' AND r.wish = ''))
     ORDER BY a.id
 """)
 
@@ -104,7 +105,7 @@ def mend_guards(sessions: sessionmaker[Session], *, is_young: bool) -> None:
 
 
 def list_audiences_to_rehearse(session: Session) -> list[int]:
-    """Audiences whose first sync nobody has looked at yet."""
+    """Audiences whose first sync nobody has looked at yet, or whose dry run was paused and resumed."""
     return list(session.scalars(UNREHEARSED))
 
 

@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 
-from app.audiences import activity, pull, runs, steer
+from app.audiences import activity, pull, reconcile, rehearse, runs, steer, survey
 from app.audiences.gate import list_audiences_to_pull
 from app.audiences.run_views import RunView, list_runs
 from app.audiences.runs import RunWatch, run_counted
-from app.audiences.tend import list_audiences_wanting_activity
+from app.audiences.tend import list_audiences_to_rehearse, list_audiences_wanting_activity
 from app.core.db import transaction
 
 PEOPLE, PAGE = 6, 2
 ENDS = {"pause": "paused", "cancel": "cancelled"}
+COMPARISONS: dict[str, Callable[..., int]] = {
+    "reconcile": reconcile.run_reconcile,
+    "first_sync": rehearse.run_first_sync,
+}
 ASKS: dict[str, Callable[..., Any]] = {"pause": steer.pause, "cancel": steer.cancel}
 
 
@@ -54,9 +58,20 @@ def latest(office: Any) -> RunView:
 
 
 def is_due(office: Any, kind: str) -> bool:
-    find = {"pull": list_audiences_to_pull, "activity": list_audiences_wanting_activity}[kind]
+    find = {
+        "pull": list_audiences_to_pull,
+        "activity": list_audiences_wanting_activity,
+        "reconcile": reconcile.list_audiences_to_reconcile,
+        "first_sync": list_audiences_to_rehearse,
+    }[kind]
     with transaction(office.sessions) as session:
         return office.audience_id in find(session)
+
+
+def read_alone(office: Any, kind: str) -> int:
+    """How many people a comparison counts that nobody steers; while another is paused it has a row of its own."""
+    COMPARISONS[kind](office.sessions, office.connections, office.audience_id)
+    return latest(office).done_count
 
 
 def resume(office: Any) -> None:
@@ -108,6 +123,40 @@ def test_activity_ends_after_the_member_and_goes_on_behind_them(
     assert (PEOPLE - 4, True) == (second.read, second.is_whole)
     asked = [entry["path"] for entry in simulator.entries() if "activity" in entry["path"]]
     assert PEOPLE == len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize("kind", COMPARISONS)
+@pytest.mark.parametrize("ask", ["pause", "cancel"])
+def test_a_comparison_ends_after_the_page_and_says_nothing_of_half_of_both_sides(
+    office: Any, crowd: list[int], monkeypatch: pytest.MonkeyPatch, kind: str, ask: str
+) -> None:
+    monkeypatch.setattr(survey, "PAGE_SIZE", PAGE)
+    monkeypatch.setattr(survey, "load_situations", asked_after(office, ask, 2, survey.load_situations))
+
+    run_id = COMPARISONS[kind](office.sessions, office.connections, office.audience_id)
+    run = latest(office)
+
+    assert (run_id, kind, ENDS[ask], {}) == (run.run_id, run.kind, run.state, run.findings)
+    assert not is_due(office, kind)
+
+
+@pytest.mark.parametrize("kind", COMPARISONS)
+def test_a_comparison_that_was_paused_begins_anew_in_its_row_when_it_is_resumed(
+    office: Any, crowd: list[int], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(survey, "PAGE_SIZE", PAGE)
+        patched.setattr(survey, "load_situations", asked_after(office, "pause", 2, survey.load_situations))
+        paused_id = COMPARISONS[kind](office.sessions, office.connections, office.audience_id)
+    whole_count = read_alone(office, kind)
+    resume(office)
+    is_due_again = is_due(office, kind)
+    again_id = COMPARISONS[kind](office.sessions, office.connections, office.audience_id)
+
+    with transaction(office.sessions) as session:
+        run = next(one for one in list_runs(session, office.audience_id, 9) if one.run_id == paused_id)
+    assert (True, paused_id, "done", whole_count) == (is_due_again, again_id, run.state, run.done_count)
+    assert not is_due(office, kind)
 
 
 def test_a_reading_that_came_to_its_end_is_done_whatever_was_asked(
