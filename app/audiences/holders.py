@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from app.audiences.columns import numbers_column
 from app.audiences.load import Situation
 from app.audiences.views import AudienceView
-from integrations.mailchimp.answers import subscriber_hash
 
 # Here as below each row is found by its key (OFFSET 0), never by a plan that reads whole tables.
 WINNERS = text("""
@@ -117,14 +116,12 @@ HAND_OVER = text("""
 
 def find_strays(session: Session, situations: Mapping[int, Situation]) -> set[int]:
     """Contacts whose mirror row may be somebody else's, or who may have one of somebody merged: of thousands, a few."""
-    strays = {contact_id for contact_id, one in situations.items() if _is_stray(one)}
+    strays = {
+        contact_id
+        for contact_id, one in situations.items()
+        if one.contact.state == "merged" or one.is_elsewhere
+    }
     return strays | set(session.scalars(WINNERS, {"ids": numbers_column(situations)}))
-
-
-def _is_stray(one: Situation) -> bool:
-    if one.contact.state == "merged":
-        return True
-    return one.mirror is not None and one.mirror.member_hash != subscriber_hash(one.contact.email)
 
 
 def find_holders(session: Session, audience: AudienceView, contact_ids: Collection[int]) -> set[int]:

@@ -1,7 +1,7 @@
 """Reading what planning looks at, for many contacts at once: audience, contacts with consents, mirror."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import text
@@ -13,6 +13,7 @@ from app.audiences.models import Audience
 from app.audiences.valve import Standing, settle_ledger
 from app.audiences.views import AudienceView, ContactView, Mirror
 from app.core.errors import NotFoundError
+from integrations.mailchimp.answers import subscriber_hash
 from mappings.language.frozen import quick_maker
 
 
@@ -22,6 +23,11 @@ class Situation:
 
     contact: ContactView
     mirror: Mirror | None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the member is at another address than the contact's."""
+        return self.mirror is not None and self.mirror.member_hash != subscriber_hash(self.contact.email)
 
 
 _make_contact, _make_standing = quick_maker(ContactView), quick_maker(Standing)
@@ -109,19 +115,21 @@ LEFT JOIN LATERAL (SELECT * FROM members WHERE audience_id = :audience_id AND co
 ORDER BY asked.id
 """)
 
+# A contact (o) that opted out and did not confirm since that it wants mail.
+OPTED_OUT = """EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
+    AND k.purpose IN (:purpose, '*') AND k.status = 'withdrawn'
+    AND NOT EXISTS (SELECT FROM consents n WHERE n.contact_id = o.id AND n.channel = :channel AND n.purpose = :purpose
+        AND n.status = 'given' AND n.proof = 'confirmed' AND n.decided_at > k.decided_at))"""
+
 # Others who use the address that this contact would be written at, or whose member has yet to move away from it: who they
 # are, whether they opted out, and whether they are the member already. (`kind || ""` keeps the planner from the index that begins with the kind.)
-NEIGHBOURS = text("""
+NEIGHBOURS = text(f"""
 SELECT c.id, o.id AS other_id, (s.contact_id IS NOT NULL) AS is_self_member, (m.contact_id IS NOT NULL) AS is_member,
        EXISTS (SELECT FROM consents k WHERE k.contact_id = c.id AND k.channel = :channel
                AND k.purpose = :purpose AND k.status = 'given') AS is_self_willing,
        EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
                AND k.purpose = :purpose AND k.status = 'given') AS is_willing,
-       o.is_sharer AND EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
-               AND k.purpose IN (:purpose, '*') AND k.status = 'withdrawn'
-               AND NOT EXISTS (SELECT FROM consents n WHERE n.contact_id = o.id AND n.channel = :channel
-                   AND n.purpose = :purpose AND n.status = 'given' AND n.proof = 'confirmed'
-                   AND n.decided_at > k.decided_at)) AS is_opted_out
+       o.is_sharer AND {OPTED_OUT} AS is_opted_out
 FROM unnest(CAST(:ids AS bigint[])) AS asked(id)
 CROSS JOIN LATERAL (SELECT scope, match_value FROM identities WHERE contact_id = asked.id AND kind || '' = 'email'
     OFFSET 0) AS i
@@ -138,7 +146,18 @@ LEFT JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_
     AND subscriber_hash = md5(c.email) OFFSET 0) AS s ON true
 WHERE o.is_sharer OR (m.contact_id IS NOT NULL AND EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id
     AND k.channel = :channel AND k.purpose = :purpose AND k.status = 'given'))
-""")
+""")  # noqa: S608 - constants only
+# Of contacts whose member is at another address than theirs: those where somebody has that one by now and opted out.
+REFUSED_THERE = text(f"""
+SELECT a.id FROM unnest(CAST(:ids AS bigint[])) AS a(id)
+CROSS JOIN LATERAL (SELECT subscriber_hash AS hash, lower(btrim(email_address)) AS email FROM members
+    WHERE audience_id = :audience_id AND contact_id = a.id OFFSET 0) AS m
+CROSS JOIN LATERAL (SELECT contact_id FROM identities WHERE kind = 'email' AND scope = '' AND match_value = m.email
+    AND contact_id <> a.id OFFSET 0) AS i
+CROSS JOIN LATERAL (SELECT id FROM contacts WHERE id = i.contact_id AND state = 'active'
+    AND md5(lower(btrim(fields ->> 'email'))) = m.hash OFFSET 0) AS o
+WHERE {OPTED_OUT}
+""")  # noqa: S608 - constants only
 
 
 def load_situations(
@@ -156,10 +175,18 @@ def load_situations(
     blocked, speakers = _neighbours(session, values)
     managed = {tag.casefold() for tag in audience.managed_tags}
     # Plain tuples: reading a row's columns by name is the dearest part of loading thousands.
-    return {
+    situations = {
         row[0]: _make_situation(_contact(row, row[0] in blocked, speakers.get(row[0])), _mirror(row, managed))
         for row in map(tuple, session.execute(LOAD, values).all())
     }
+    moved = [contact_id for contact_id, one in situations.items() if one.is_elsewhere]
+    if moved:
+        asked = {**values, "ids": numbers_column(moved)}
+        for contact_id in session.scalars(REFUSED_THERE, asked).all():
+            one = situations[contact_id]
+            assert one.mirror is not None  # it is elsewhere
+            situations[contact_id] = _make_situation(one.contact, replace(one.mirror, is_refused_there=True))
+    return situations
 
 
 def _neighbours(session: Session, values: Mapping[str, Any]) -> tuple[set[int], dict[int, int]]:

@@ -14,6 +14,7 @@ from app.audiences.valve import (
     SUBSCRIBING,
     Move,
     Remote,
+    Standing,
     admitted_move,
     entry_status,
     must_unsubscribe,
@@ -99,6 +100,13 @@ def _nothing(contact_id: int, pushed_hash: str = "") -> Operation:
 
 def plan_member(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Operation:
     """The next step for this contact; `nothing` when Mailchimp has what it should have."""
+    operation = _plan(contact, mirror, audience)
+    if mirror is None or not mirror.is_refused_there or operation.kind in LEAVING_ADDRESS:
+        return operation
+    return _unsubscribe_behind(contact, mirror, operation)
+
+
+def _plan(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Operation:
     if contact.state != "active":
         if contact.state == "erased":
             return _erase(contact, mirror)
@@ -165,6 +173,23 @@ def _opt_out(contact: ContactView, mirror: Mirror | None) -> Operation:
     )
 
 
+def _unsubscribe_behind(contact: ContactView, mirror: Mirror, operation: Operation) -> Operation:
+    """The member cannot follow to the new address, and whoever has the old one by now wants no mail there."""
+    if not must_unsubscribe(Standing("withdrawn"), mirror.status, is_uncertain=mirror.is_uncertain):
+        return operation
+    return Operation(
+        "set_status",
+        contact.contact_id,
+        mirror.email,
+        mirror.member_hash,
+        SAFE_IF_NEW,
+        "unsubscribed",
+        is_new=mirror.is_uncertain,
+        trouble=operation.trouble,
+        reason=ADDRESS_WITHDRAWN,
+    )
+
+
 def _leave(contact: ContactView, mirror: Mirror | None, audience: AudienceView, reason: str) -> Operation:
     """Out by the audience's policy, and only somebody whom Muster put there.
 
@@ -190,6 +215,8 @@ def _leave_merged(contact: ContactView, mirror: Mirror | None, audience: Audienc
     return _leave(contact, mirror, audience, MERGED)
 
 
+# What takes a member away from the address it has.
+LEAVING_ADDRESS: frozenset[Kind] = frozenset({"change_email", "archive", "erase"})
 LEAVING: Mapping[str, tuple[Kind, str]] = {
     "archive": ("archive", ""),
     "unsubscribe": ("set_status", "unsubscribed"),

@@ -16,7 +16,7 @@ from app.audiences.mirror import MirrorWrite, distrust_members, forget_members, 
 from app.audiences.models import Destination
 from app.audiences.outbox import Ended, How, queue_changes, settle_changes
 from app.audiences.outcome import Outcome
-from app.audiences.plan import Operation
+from app.audiences.plan import LEAVING_ADDRESS, Operation
 from app.audiences.retry import retry_seconds
 from app.audiences.theirs import FieldNews, hold_people, learn_fields
 from app.audiences.views import AudienceView, Trouble
@@ -30,7 +30,6 @@ PEOPLE = text("""
         UNION SELECT up.asked, w.id, w.state, w.merged_into_id FROM contacts w JOIN up ON w.id = up.merged_into_id)
     SELECT asked AS id, id AS person_id FROM up WHERE state <> 'merged'
 """)
-LEAVING_ADDRESS = frozenset({"change_email", "archive", "erase"})
 WAITING = text(
     "SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = ANY(CAST(:hashes AS text[]))"
     " AND contact_id <> ALL(CAST(:ids AS bigint[])) AND status = '' AND sync_state = 'failed'"

@@ -138,6 +138,9 @@ class Mirror:
     marketing_permissions: Mapping[str, bool] = field(default_factory=dict)
     theirs_changed: Mapping[str, str] = field(default_factory=dict)  # merge tag -> when, as ISO text
     asked_evidence_id: int | None = None
+    is_refused_there: bool = (
+        False  # the contact has another address now, and whoever has the member's opted out
+    )
 
     @property
     def is_uncertain(self) -> bool:

@@ -246,3 +246,25 @@ def test_nobody_inherits_that_muster_may_take_them_in_again(office: Any, simulat
 
     assert "unsubscribed" == simulator.member(OLD).status
     assert "opted_out_there" == office.mirror(bea).error["code"]
+
+
+@pytest.mark.parametrize("is_opted_out_first", [True, False])
+def test_an_opt_out_reaches_the_member_whom_somebody_left_behind_and_cannot_take_along(
+    office: Any, simulator: Any, is_opted_out_first: bool
+) -> None:
+    mover, keeper, ada = office.add(OLD), office.add(NEW), office.add("ada@house.test")
+    office.push()
+    office.change(ada, email=OLD)
+    if is_opted_out_first:
+        office.say(ada, "withdrawn", OLD)
+        office.change(mover, email=NEW)
+    else:
+        office.change(mover, email=NEW)
+        office.push()
+        office.say(ada, "withdrawn", OLD)
+        office.touch(mover)  # as everybody who shares an address that opts out
+    office.push()
+
+    assert ["unsubscribed", "subscribed"] == [simulator.member(each).status for each in (OLD, NEW)]
+    assert "unsubscribed" == simulator.member("ada@house.test").status
+    assert [(mover, OLD, "unsubscribed"), (keeper, NEW, "subscribed")] == rows_of(office)[:2]

@@ -164,8 +164,6 @@ def test_a_bounced_address_is_on_hold_until_there_is_another(office: Any, simula
     push_often(office, contact_id)
     joins = simulator.subscribing(ADA)
     office.change(contact_id, email=AUGUSTA)
-    office.execute("INSERT INTO identities (kind, match_value, given_value, contact_id) VALUES ('email', :a, :a, :c)",
-                   a=AUGUSTA, c=contact_id)  # fmt: skip
     office.say(contact_id, "given", AUGUSTA)
 
     push_often(office, contact_id)

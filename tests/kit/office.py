@@ -143,12 +143,7 @@ class Office:
                 text("INSERT INTO contacts DEFAULT VALUES RETURNING id")
             ).scalar_one()
             self._state(session, contact_id, {"email": email, **fields}, added=list(tags))
-            session.execute(
-                text(
-                    "INSERT INTO identities (kind, match_value, given_value, contact_id) VALUES ('email', :v, :g, :c)"
-                ),
-                {"v": match_value("email", email).value, "g": email, "c": contact_id},
-            )
+            self._identify(session, contact_id, email)
         if consent != "none":
             self.say(contact_id, consent, email, proof)
         self.touch(contact_id)
@@ -189,7 +184,18 @@ class Office:
         """Other values, stated now or `at` some time (ISO); None takes one away by hand."""
         with transaction(self.sessions) as session:
             self._state(session, contact_id, fields, at=at)
+            if fields.get("email"):
+                self._identify(session, contact_id, fields["email"])
         self.touch(contact_id)
+
+    def _identify(self, session: Session, contact_id: int, email: str) -> None:
+        statement = (
+            "INSERT INTO identities (kind, match_value, given_value, contact_id) VALUES ('email', :value, :given, :id)"
+            " ON CONFLICT DO NOTHING"
+        )
+        session.execute(
+            text(statement), {"value": match_value("email", email).value, "given": email, "id": contact_id}
+        )
 
     def tag(self, contact_id: int, *tags: str) -> None:
         """These tags and no others."""
