@@ -179,7 +179,9 @@ def merge(
     kept = {**pair, "reason": reason, "actor": actor, "moved": json.dumps(moved)}
     merge_id = session.scalars(KEEP_MERGE, kept).one()
     judge(session, winner_id, loser_id, "same", actor, reason=reason)
-    _derive(session, (winner_id,), dictionary)
+    winner = lock_drafts(session, (winner_id,)).values()
+    derive_drafts(session, winner, dictionary)
+    derive_consents(session, winner)
     return Merged(merge_id, winner_id, loser_id)
 
 
@@ -205,8 +207,10 @@ def unmerge(session: Session, merge_id: int, actor: str, *, dictionary: Dictiona
     session.execute(SHARE_OPT_OUTS, since)
     session.execute(CLOSE, {"merge_id": merge_id})
     judge(session, winner_id, loser_id, "different", actor, reason=f"merge {merge_id} undone")
-    _derive(session, (winner_id, loser_id), dictionary)
+    both = (winner_id, loser_id)
+    derive_drafts(session, lock_drafts(session, both).values(), dictionary)
     session.execute(KEEP_ADDRESS, points)
+    derive_consents(session, lock_drafts(session, both).values())
     session.execute(RETURN_OWN_MEMBERS, points)
     _restore_times(session, moved, winner_id, loser_id)
     return Merged(merge_id, winner_id, loser_id)
@@ -246,12 +250,6 @@ def _check_open(session: Session, merge_id: int, winner_id: int, loser_id: int, 
         )
     if "erased" in (drafts[winner_id].state, drafts[loser_id].state):
         raise ConflictError(f"Merge {merge_id} cannot be undone: the person was erased.")
-
-
-def _derive(session: Session, contact_ids: tuple[int, ...], dictionary: Dictionary) -> None:
-    drafts = lock_drafts(session, contact_ids).values()
-    derive_drafts(session, drafts, dictionary)
-    derive_consents(session, drafts)
 
 
 def _snapshot(session: Session, winner_id: int, loser_id: int) -> dict[str, Any]:

@@ -227,21 +227,26 @@ def test_what_happened_to_an_address_is_learned_of_that_one_when_the_member_shou
     )
 
 
+def give(office: Any, box: SecretBox, email: str, proof: str) -> None:
+    """Consent with an address, as an event brings both."""
+    with transaction(office.sessions) as session:
+        now = database_now(session)
+        patch = ContactPatch(
+            identities=(Identity("email", email),),
+            fields={"email": email, "first_name": "Ben"},
+            consents=(ConsentEvidence("email", "newsletter", "given", proof),),
+        )
+        arrival = Arrival(None, 0, None, None, 50, now, now, patch)
+        record(session, resolve(session, [arrival], box), default_fields())
+
+
 def test_an_address_given_while_two_were_one_is_found_with_both_afterwards(
     office: Any, simulator: Any, box: SecretBox
 ) -> None:
     ben = office.add("ben@house.test", first_name="Ben")
     other = office.add(HOME, consent="withdrawn", first_name="Ben")
     merge_id = join_contacts(office, ben, other)
-    with transaction(office.sessions) as session:
-        now = database_now(session)
-        patch = ContactPatch(
-            identities=(Identity("email", HOME),),
-            fields={"email": HOME, "first_name": "Ben"},
-            consents=(ConsentEvidence("email", "newsletter", "given", "confirmed"),),
-        )
-        arrival = Arrival(None, 0, None, None, 50, now, now, patch)
-        record(session, resolve(session, [arrival], box), default_fields())
+    give(office, box, HOME, "confirmed")
 
     part_contacts(office, merge_id)
     office.push()
@@ -253,6 +258,23 @@ def test_an_address_given_while_two_were_one_is_found_with_both_afterwards(
         office.consent(ben),
         office.consent(other),
     )
+    assert 0 == simulator.subscribing(HOME)
+
+
+def test_an_opt_out_binds_an_address_given_while_two_were_one_also_once_its_owner_moved(
+    office: Any, simulator: Any, box: SecretBox
+) -> None:
+    ben = office.add("ben@house.test", first_name="Ben")
+    other = office.add(HOME, consent="withdrawn", first_name="Ben")
+    merge_id = join_contacts(office, ben, other)
+    give(office, box, HOME, "claimed")
+
+    part_contacts(office, merge_id)
+    office.change(other, email="other@house.test")
+    office.touch(ben)
+    office.push()
+
+    assert (HOME, "withdrawn") == (office.fields(ben)["email"], office.consent(ben))
     assert 0 == simulator.subscribing(HOME)
 
 
