@@ -13,11 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / ".cache" / "tests"
-# Two processes, a file at a time: two cores are what a small machine has.
-SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
+# A file at a time, in two processes for two cores; where tests mostly wait for other processes, in three.
+SIDE_BY_SIDE = ["--dist", "loadfile", "-n"]
 STAGES = {
-    "rooms": [*SIDE_BY_SIDE, "-m", "not browser and not story and not faults"],
-    "browser, story and faults": [*SIDE_BY_SIDE, "-m", "browser or story or faults"],
+    "rooms": [*SIDE_BY_SIDE, "2", "-m", "not browser and not story and not faults"],
+    "browser, story and faults": [*SIDE_BY_SIDE, "3", "-m", "browser or story or faults"],
 }
 NO_TESTS = 5  # pytest's exit code for "no test was collected"
 
