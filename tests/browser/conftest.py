@@ -3,7 +3,7 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -34,6 +34,20 @@ class QuietHandler(WSGIRequestHandler):
         pass
 
 
+def answered_whole(app: Callable[..., Iterable[bytes]]) -> Callable[..., list[bytes]]:
+    """The application, its answers read and closed at once: this server leaves a file open when the browser hangs up."""
+
+    def answer(environ: dict[str, object], start: Callable[..., object]) -> list[bytes]:
+        parts = app(environ, start)
+        try:
+            return list(parts)
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()
+
+    return answer
+
+
 @dataclass
 class Console:
     """A served console, and what its pages complained about."""
@@ -58,7 +72,7 @@ def browser() -> Iterator[Browser]:
 def served(settings: Settings, database_url: str) -> Iterator[tuple[str, object]]:
     """The application on a free port, in threads of this process."""
     app = create_app(replace(settings, public_url="http://127.0.0.1"))
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
+    server = make_server("127.0.0.1", 0, answered_whole(app), threaded=True, request_handler=QuietHandler)
     thread = threading.Thread(target=server.serve_forever, name="console", daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}", app
