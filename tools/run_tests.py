@@ -13,11 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / ".cache" / "tests"
-# A file at a time, in two processes for two cores; where tests mostly wait for other processes, in three.
-SIDE_BY_SIDE = ["--dist", "loadfile", "-n"]
+# A file at a time, in three processes on two cores: many tests wait for other processes.
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile"]
 STAGES = {
-    "rooms": [*SIDE_BY_SIDE, "2", "-m", "not browser and not story and not faults"],
-    "browser, story and faults": [*SIDE_BY_SIDE, "3", "-m", "browser or story or faults"],
+    "rooms": [*SIDE_BY_SIDE, "-m", "not browser and not story and not faults"],
+    "browser, story and faults": [*SIDE_BY_SIDE, "-m", "browser or story or faults"],
 }
 NO_TESTS = 5  # pytest's exit code for "no test was collected"
 
