@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from integrations.kit.answers import Answers
@@ -46,8 +47,15 @@ def read_answers(raw: Mapping[str, Any], types: Mapping[str, str] | None = None)
     answers = Answers()
     for number, slug, value in _answered(raw):
         kind = _KINDS.get((types or {}).get(number, ""), "")
-        _add(answers, _CAMEL.sub(" ", slug), value, kind)
+        _add(answers, _label(slug), value, kind)
     return answers.content()
+
+
+@lru_cache(
+    maxsize=4096
+)  # a form's questions are the same in every delivery; a slug has 80 characters at most
+def _label(slug: str) -> str:
+    return _CAMEL.sub(" ", slug)
 
 
 def _answered(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
@@ -65,8 +73,13 @@ def _answered(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 def _is_upload(value: Any) -> bool:
     """Whether the value is the address of an uploaded file, or a list of nothing else."""
-    listed = value if isinstance(value, list) else [value]
-    return bool(listed) and all(isinstance(each, str) and _UPLOAD.match(each) for each in listed)
+    if isinstance(value, str):
+        return _UPLOAD.match(value) is not None
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(each, str) and _UPLOAD.match(each) for each in value)
+    )
 
 
 def _add(answers: Answers, label: str, value: Any, kind: str) -> None:

@@ -24,17 +24,25 @@ def nest(pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], tuple[str, .
     fields: dict[str, Any] = {}
     dropped = []
     for name, value in pairs:
-        path = _known_path(name) if len(name) <= _LONGEST_CACHED else _path(name)
-        if _FORBIDDEN.isdisjoint(path):
-            _place(fields, path, name, value)
-        else:
+        path = _known_path(name) if len(name) <= _LONGEST_CACHED else _usable_path(name)
+        if path is None:
             dropped.append(name)
+        elif len(path) == 1 and name not in fields:  # nearly all
+            fields[name] = value
+        else:
+            _place(fields, path, name, value)
     return fields, tuple(dropped)
 
 
 @lru_cache(maxsize=4096)  # a form's names are the same in every delivery
-def _known_path(name: str) -> tuple[str, ...]:
-    return _path(name)
+def _known_path(name: str) -> tuple[str, ...] | None:
+    return _usable_path(name)
+
+
+def _usable_path(name: str) -> tuple[str, ...] | None:
+    """None where a part of it is a name that nobody may use."""
+    path = _path(name)
+    return path if _FORBIDDEN.isdisjoint(path) else None
 
 
 def _path(name: str) -> tuple[str, ...]:

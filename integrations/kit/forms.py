@@ -90,11 +90,11 @@ def _urlencoded(body: bytes) -> list[tuple[bytes, bytes]]:
     if body.count(b"&") >= MAX_FIELDS:
         raise Unreadable(f"the form has more than {MAX_FIELDS} fields", "Send fewer fields, or post JSON.")
     pairs = []
-    for piece in body.strip(b"\r\n").split(b"&"):
-        name, _, value = piece.replace(b"+", b" ").partition(b"=")
+    for piece in body.strip(b"\r\n").replace(b"+", b" ").split(b"&"):
         if piece:
+            name, _, value = piece.partition(b"=")
             unquoted = _unquote_name(name) if len(name) <= _LONGEST_CACHED else _unquote(name)
-            pairs.append((unquoted, _unquote(value)))
+            pairs.append((unquoted, unquote_to_bytes(value) if b"%" in value else value))
     return pairs
 
 
