@@ -11,6 +11,9 @@ MAX_LEVELS = 7
 _LONGEST_CACHED = 200
 
 _BRACKETED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
+Place = tuple[
+    tuple[str, ...], str, bool
+]  # names of the objects above, name of the value, whether it is one of a list
 # Names that change objects themselves in other languages, where what we hold may one day be shown.
 _FORBIDDEN = frozenset({"__proto__", "constructor", "prototype"})
 
@@ -24,25 +27,34 @@ def nest(pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], tuple[str, .
     fields: dict[str, Any] = {}
     dropped = []
     for name, value in pairs:
-        path = _known_path(name) if len(name) <= _LONGEST_CACHED else _usable_path(name)
-        if path is None:
+        place = _known_place(name) if len(name) <= _LONGEST_CACHED else _find_place(name)
+        if place is None:
             dropped.append(name)
-        elif len(path) == 1 and name not in fields:  # nearly all
-            fields[name] = value
-        else:
-            _place(fields, path, name, value)
+            continue
+        above, leaf, is_list = place
+        target = _descend(fields, above) if above else fields
+        if target is None:
+            _add(fields, name, value, is_list=False)
+        elif is_list or leaf in target:
+            _add(target, leaf, value, is_list=is_list)
+        else:  # nearly all
+            target[leaf] = value
     return fields, tuple(dropped)
 
 
 @lru_cache(maxsize=4096)  # a form's names are the same in every delivery
-def _known_path(name: str) -> tuple[str, ...] | None:
-    return _usable_path(name)
+def _known_place(name: str) -> Place | None:
+    return _find_place(name)
 
 
-def _usable_path(name: str) -> tuple[str, ...] | None:
-    """None where a part of it is a name that nobody may use."""
+def _find_place(name: str) -> Place | None:
+    """Where a name's value goes; None where a part of it is a name that nobody may use."""
     path = _path(name)
-    return path if _FORBIDDEN.isdisjoint(path) else None
+    if not _FORBIDDEN.isdisjoint(path):
+        return None
+    is_list = len(path) > 1 and path[-1] == ""
+    whole = path[:-1] if is_list else path
+    return whole[:-1], whole[-1], is_list
 
 
 def _path(name: str) -> tuple[str, ...]:
@@ -57,19 +69,13 @@ def _path(name: str) -> tuple[str, ...]:
     return path
 
 
-def _place(fields: dict[str, Any], path: tuple[str, ...], name: str, value: str) -> None:
-    is_list = len(path) > 1 and path[-1] == ""
-    target = _descend(fields, path[: -2 if is_list else -1])
-    if target is None:
-        _add(fields, name, value, is_list=False)
-    else:
-        _add(target, path[-2] if is_list else path[-1], value, is_list=is_list)
-
-
-def _descend(fields: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any] | None:
-    for name in path:
-        below = fields.setdefault(name, {})
-        if not isinstance(below, dict):
+def _descend(fields: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any] | None:
+    """The object below these names, made where there is none; None where something else stands in the way."""
+    for name in names:
+        below = fields.get(name)
+        if below is None:
+            below = fields[name] = {}
+        elif not isinstance(below, dict):
             return None
         fields = below
     return fields
