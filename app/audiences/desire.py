@@ -13,12 +13,10 @@ from functools import partial
 from typing import Any
 
 from app.audiences.valve import ADDRESS_HOLDS, status_if_new
-from app.audiences.views import AudienceView, ContactView, Mirror
+from app.audiences.views import CAREFUL, AudienceView, ContactView, Mirror
 from integrations.mailchimp.answers import subscriber_hash
 from mappings.language.frozen import quick_maker
 
-# Not sent to somebody who may be a member already and was never read: what stands there is not ours to replace.
-CAREFUL = frozenset({"theirs", "review"})
 NONE: Mapping[str, bool] = {}
 
 
@@ -117,24 +115,22 @@ class Difference:
 
 
 NO_DIFFERENCE = Difference()
+_make_difference = quick_maker(Difference)
 
 
 def for_new(desired: Desired, audience: AudienceView) -> Difference:
     """For somebody of whom nothing is known at Mailchimp. A permission that is not given is not mentioned."""
-    held = (
-        []
-        if audience.is_read
-        else [tag for tag in desired.merge_fields if _direction(audience, tag) in CAREFUL]
-    )
-    values = {tag: value for tag, value in desired.merge_fields.items() if tag not in held} if held else None
+    values = desired.merge_fields
+    is_held = not audience.is_read and not audience.careful_tags.isdisjoint(values)
+    if is_held:
+        values = {tag: value for tag, value in values.items() if tag not in audience.careful_tags}
     given = (
         {one: True for one, is_given in desired.permissions.items() if is_given}
         if desired.permissions
         else NONE
     )
-    return Difference(
-        desired.merge_fields if values is None else values, desired.interests, given, is_held=bool(held)
-    )
+    difference: Difference = _make_difference(values, desired.interests, given, is_held=is_held)
+    return difference
 
 
 def find_difference(

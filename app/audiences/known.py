@@ -70,6 +70,29 @@ LEFT JOIN LATERAL (SELECT leased_until, first_failed_at FROM changes WHERE audie
 """)
 
 
+# Where nobody holds the member: the eldest of those who have its address.
+SHARING = text("""
+    SELECT a.hash, min(c.id + 0) AS contact_id
+    FROM unnest(CAST(:hashes AS text[]), CAST(:values AS text[])) AS a(hash, match_value)
+    CROSS JOIN LATERAL (SELECT contact_id FROM identities
+        WHERE kind = 'email' AND scope = '' AND match_value = a.match_value OFFSET 0) AS i
+    CROSS JOIN LATERAL (SELECT id FROM contacts WHERE id = i.contact_id AND state = 'active'
+        AND md5(lower(btrim(fields ->> 'email'))) = a.hash OFFSET 0) AS c
+    GROUP BY a.hash
+""")
+
+
+def find_sharing(session: Session, by_hash: Mapping[str, MemberState]) -> dict[str, int]:
+    """One contact for each of these members whose address somebody has, by member hash."""
+    if not by_hash:
+        return {}
+    values = {
+        "hashes": list(by_hash),
+        "values": [match_value("email", state.email).value for state in by_hash.values()],
+    }
+    return {row.hash: row.contact_id for row in session.execute(SHARING, values)}
+
+
 def find_known(
     session: Session, audience: AudienceView, by_hash: Mapping[str, MemberState]
 ) -> dict[str, Known]:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.audiences.connect import Connections
 from app.audiences.gate import get_destination_of, is_open
 from app.audiences.holders import find_holders_of
-from app.audiences.known import Known, find_known
+from app.audiences.known import Known, find_known, find_sharing
 from app.audiences.learn import OptIn, OptOut, learn_opt_ins, learn_opt_outs
 from app.audiences.load import get_audience
 from app.audiences.mirror import MirrorWrite, write_members
@@ -79,7 +79,17 @@ def apply_member_states(
     found = [(one, by_hash[member_hash]) for member_hash, one in known.items()]
     found = [(one, state) for one, state in found if not _is_coming_back(one, state)]
     pairs = _one_each(found)
-    opt_outs = [_opt_out(one, state) for one, state in found if _is_news(one, state)]
+    opt_outs = [_opt_out(one.person_id, state) for one, state in found if _is_news(one, state)]
+    # Of several who have the address nobody knows whose member it is; an opt-out of it binds them all.
+    out = {
+        member_hash: state
+        for member_hash, state in by_hash.items()
+        if member_hash not in known and state.status in OPT_OUT_METHODS
+    }
+    opt_outs += [
+        _opt_out(contact_id, out[member_hash])
+        for member_hash, contact_id in find_sharing(session, out).items()
+    ]
     opt_ins = [opt_in for one, state in pairs if (opt_in := _find_opt_in(one, state))]
     fields = [news for one, state in pairs for news in find_field_news(one, state, audience)]
     emails = [news for one, state in pairs if (news := find_email_news(one, state))]
@@ -123,8 +133,8 @@ def _one_each(found: Sequence[tuple[Known, MemberState]]) -> list[tuple[Known, M
     return list({one.contact_id: (one, state) for one, state in ranked}.values())
 
 
-def _opt_out(known: Known, state: MemberState) -> OptOut:
-    return OptOut(known.person_id, state.email, OPT_OUT_METHODS[state.status], state.changed_at)
+def _opt_out(person_id: int, state: MemberState) -> OptOut:
+    return OptOut(person_id, state.email, OPT_OUT_METHODS[state.status], state.changed_at)
 
 
 def _is_news(known: Known, state: MemberState) -> bool:

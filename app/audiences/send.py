@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from app.audiences.outcome import (
     OPT_OUT_METHODS,
     Outcome,
@@ -142,7 +144,7 @@ def whole_tags(gateway: Gateway, audience: AudienceView, state: MemberState) -> 
     if state.tag_count <= len(state.tags) or not audience.managed_tags:
         return state
     tags = gateway.list_member_tags(audience.list_id, state.member_hash)
-    return replace(state, tags=tuple(tag.name for tag in tags))
+    return msgspec.structs.replace(state, tags=tuple(tag.name for tag in tags))
 
 
 def _unsubscribe(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
@@ -199,9 +201,7 @@ SINGLES: Mapping[str, Callable[[Gateway, AudienceView, Operation], Outcome]] = {
 
 def _send_bulk(gateway: Gateway, audience: AudienceView, operations: Sequence[Operation]) -> list[Outcome]:
     """POST /lists/{id}; a call that is refused as a whole for its content is halved until the culprit stands alone."""
-    bodies = {
-        subscriber_hash(operation.email): member_body(operation, is_bulk=True) for operation in operations
-    }
+    bodies = {operation.member: member_body(operation, is_bulk=True) for operation in operations}
     try:
         outcomes, bad_fields = _post(gateway, audience, operations, bodies)
     except MailchimpProblem as problem:
@@ -228,7 +228,7 @@ def _post(
         errors[subscriber_hash(error.email)].append(error)
     outcomes, bad_fields = [], {}
     for operation in operations:
-        key = subscriber_hash(operation.email)
+        key = operation.member
         if key not in bodies:
             continue
         if key in states:
@@ -254,18 +254,18 @@ def _resend(
     if not bad_fields:
         return []
     trimmed = {key: without_fields(bodies[key], fields) for key, fields in bad_fields.items()}
-    again = [operation for operation in operations if subscriber_hash(operation.email) in trimmed]
+    again = [operation for operation in operations if operation.member in trimmed]
     troubles = {key: bad_fields_trouble(fields) for key, fields in bad_fields.items()}
     try:
         outcomes, still_bad = _post(gateway, audience, again, trimmed, troubles)
         if not still_bad:
             return outcomes
-        rest = [operation for operation in again if subscriber_hash(operation.email) in still_bad]
+        rest = [operation for operation in again if operation.member in still_bad]
         bare = {key: {**trimmed[key], "merge_fields": {}} for key in still_bad}
         last, refused = _post(gateway, audience, rest, bare, troubles)
     except MailchimpProblem as problem:
         return [from_problem(operation, problem.classification, audience) for operation in again]
-    kept = [one for one in rest if subscriber_hash(one.email) in refused]
+    kept = [one for one in rest if one.member in refused]
     return [*outcomes, *last, *(from_problem(one, BAD_MERGE_FIELD, audience) for one in kept)]
 
 

@@ -11,6 +11,9 @@ from app.audiences.formats import FieldSpec
 from app.audiences.outward import Outward, Shape, make_shape
 from app.audiences.valve import Standing
 
+# Directions of fields that are not sent to somebody who may be a member already and was never read: what stands there
+# is not ours to replace.
+CAREFUL = frozenset({"theirs", "review"})
 # `members.pushed_hash` of somebody whom Muster itself took out, so that Muster may take them in again.
 LEFT = "left"
 
@@ -59,6 +62,7 @@ class AudienceView:
     mapped_tags: frozenset[str] = field(
         init=False, compare=False, repr=False
     )  # that Muster fills, its own id's too
+    careful_tags: frozenset[str] = field(init=False, compare=False, repr=False)  # with a direction of CAREFUL
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -67,7 +71,10 @@ class AudienceView:
         put(self, "interest_rules", tuple(map(_interest_rule, sorted(self.interests.items()))))
         put(self, "tag_order", tuple((tag, tag.casefold()) for tag in sorted(self.managed_tags)))
         own = {self.contact_id_field} if self.contact_id_field else set()
-        put(self, "mapped_tags", frozenset({*self.shape.outward.fields, *own}))
+        outward = self.shape.outward.fields
+        put(self, "mapped_tags", frozenset({*outward, *own}))
+        careful = (tag for tag, one in outward.items() if one.direction in CAREFUL)
+        put(self, "careful_tags", frozenset(careful))
 
     @property
     def outward(self) -> Outward:

@@ -1,4 +1,4 @@
-"""What Mailchimp says, as frozen dataclasses: members, batches, merge fields, audiences, webhooks.
+"""What Mailchimp says, as frozen records: members, batches, merge fields, audiences, webhooks.
 
 Mailchimp writes "" for whatever is absent, dates included (recorded answers, 2021-2022).
 """
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from integrations.mailchimp.problems import Classification, classify_batch_error
 from integrations.mailchimp.reading import WireBatch, WireMember, WirePage, wire_member
 
@@ -18,8 +20,9 @@ def subscriber_hash(email: str) -> str:
     return hashlib.md5(email.strip().lower().encode(), usedforsecurity=False).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class MemberState:
+class MemberState(
+    msgspec.Struct, frozen=True, gc=False
+):  # made by the thousand: a dataclass takes ten times as long
     """One member of an audience as Mailchimp last said.
 
     `member_hash` is Mailchimp's `id` (it changes with the address), `contact_id` stays; the answers of a batch
@@ -40,9 +43,9 @@ class MemberState:
     source: str = ""
     list_id: str = ""
     is_vip: bool = False
-    merge_fields: Mapping[str, Any] = field(default_factory=dict)
-    interests: Mapping[str, bool] = field(default_factory=dict)
-    marketing_permissions: Mapping[str, bool] = field(default_factory=dict)
+    merge_fields: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    interests: Mapping[str, bool] = msgspec.field(default_factory=dict)
+    marketing_permissions: Mapping[str, bool] = msgspec.field(default_factory=dict)
     tags: tuple[str, ...] = ()
     tag_count: int = 0
     opted_in_at: datetime | None = None

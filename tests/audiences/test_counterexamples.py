@@ -328,3 +328,18 @@ def test_whoever_opted_out_before_anybody_here_knew_them_stays_out(
     office.push()
 
     assert (status, "withdrawn") == (simulator.member(HOME).status, office.consent(cleo))
+
+
+@pytest.mark.parametrize("act", ["unsubscribe", "abuse", "bounce"])
+def test_an_opt_out_of_an_address_that_two_share_binds_both_whoever_the_member_is(
+    office: Any, simulator: Any, act: str
+) -> None:
+    simulator.contact("signup", HOME)
+    simulator.contact(act, HOME)
+    ada, bea = office.add(HOME, consent="none", first_name="Ada"), office.add(HOME, first_name="Bea")
+
+    for _ in range(2):
+        pull_audience(office.sessions, office.connections, office.audience_id)
+
+    assert ["withdrawn", "withdrawn"] == [office.consent(each) for each in (ada, bea)]
+    assert [(1,)] == office.execute("SELECT count(*) FROM consent_evidence WHERE verdict = 'withdrawn'")
