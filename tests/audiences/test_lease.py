@@ -42,18 +42,26 @@ def test_a_late_first_push_cannot_subscribe_somebody_who_opted_out_meanwhile(
     office: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contact_id = office.add(ADA)
-    real = push.send_job
-    is_first = threading.Event()
+    real, prepare = push.send_job, push.prepare_operations
+    is_first, is_drained = threading.Event(), threading.Event()
+
+    def preparing(*arguments: Any, **options: Any) -> Any:
+        prepared = prepare(*arguments, **options)
+        if not prepared.taken_count:
+            is_drained.set()
+        return prepared
 
     def overtaken(gateway: Any, audience: Any, operations: Any) -> list[Outcome]:
         if not is_first.is_set():
             is_first.set()
+            assert is_drained.wait(30)  # else this very push would take the change once more
             office.execute("UPDATE changes SET leased_until = now() - interval '1 second'")
             office.say(contact_id, "withdrawn", ADA)
             office.push()
         return real(gateway, audience, operations)
 
     monkeypatch.setattr(push, "send_job", overtaken)
+    monkeypatch.setattr(push, "prepare_operations", preparing)
 
     office.push()
 
