@@ -125,9 +125,9 @@ class Member(Base):
         CheckConstraint("sync_state in ('ok', 'failed')", name="sync_state"),
     )
 
-    # Its audience is kept by a trigger there: a foreign key would lock the one row of it once for every member written.
+    # Audience and contact are kept by triggers there: foreign keys would lock a row of each for every member written.
     audience_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    contact_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("contacts.id"), primary_key=True)
+    contact_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     email_address: Mapped[str] = mapped_column(Text)
     subscriber_hash: Mapped[str] = mapped_column(Text)  # Mailchimp's member id
     remote_contact_id: Mapped[str] = mapped_column(Text, server_default="")

@@ -157,7 +157,9 @@ class TimelineEntry(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, IdentityColumn(), primary_key=True)
-    contact_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("contacts.id"))
+    contact_id: Mapped[int] = mapped_column(
+        BigInteger
+    )  # contacts are kept, by a trigger there: no key has to look
     occurred_at: Mapped[datetime] = mapped_column(Timestamp)
     kind: Mapped[str] = mapped_column(Text)  # event, message, consent, member, merge, unmerge, edit
     summary: Mapped[str] = mapped_column(Text)

@@ -134,3 +134,13 @@ def test_an_audience_with_members_cannot_be_deleted(empty_engine):
     with empty_engine.begin() as connection:
         connection.execute(text("DELETE FROM members"))
         assert connection.execute(text("DELETE FROM audiences")).rowcount == 1
+
+
+def test_a_contact_is_kept_for_ever(empty_engine):
+    migrate(empty_engine)
+    with empty_engine.begin() as connection:
+        connection.execute(text("INSERT INTO contacts DEFAULT VALUES"))
+
+    for statement in ("DELETE FROM contacts", "UPDATE contacts SET id = 7"):
+        with pytest.raises(IntegrityError, match="Contacts are kept"), empty_engine.begin() as connection:
+            connection.execute(text(statement))

@@ -33,6 +33,12 @@ EVERYBODY = """
     LEFT JOIN members m ON m.contact_id = c.id AND m.audience_id = a.id
     WHERE a.is_enabled ORDER BY a.id, c.id
 """
+# What speaks of a contact that is not there: no foreign key looks at these.
+NOBODYS = """
+    SELECT 'members', contact_id FROM members m WHERE NOT EXISTS (SELECT FROM contacts WHERE id = m.contact_id)
+    UNION SELECT 'timeline_entries', contact_id FROM timeline_entries t
+    WHERE NOT EXISTS (SELECT FROM contacts WHERE id = t.contact_id)
+"""
 # Merge tag -> contact field, as a new audience maps them.
 OURS = {"FNAME": "first_name", "LNAME": "last_name"}
 There = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -80,7 +86,7 @@ class Known:
 def disagreements(select: Callable[[str], list[tuple[Any, ...]]], there: There) -> list[str]:
     """What does not fit together, in words without addresses."""
     everybody = [Known(*row) for row in select(EVERYBODY)]
-    found: list[str] = []
+    found = [f"a line of {table} is nobody's: contact {contact_id}" for table, contact_id in select(NOBODYS)]
     unclear = _unclear(everybody)
     for one in everybody:
         members = there[one.list_id]
