@@ -6,7 +6,7 @@ One call a thousand members, and a few.
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -99,20 +99,23 @@ def settle_gone(
     """
     with transaction(sessions) as session:
         rows = session.execute(IN_MIRROR, {"audience_id": audience.audience_id, "before": before})
-        lost = {row.subscriber_hash: row for row in rows if not seen.knows(row.subscriber_hash)}
-    gone = {member_hash: row.contact_id for member_hash, row in lost.items()}
+        gone: dict[str, list[Row[Any]]] = {}  # of people who share an address, both may speak of its member
+        for row in rows:
+            if not seen.knows(row.subscriber_hash):
+                gone.setdefault(row.subscriber_hash, []).append(row)
     found = _find_archived(sessions, gateway, audience, gone) if len(gone) > FEW else set()
     missing = [member_hash for member_hash in gone if member_hash not in found][:ASKED_MOST]
     for member_hash in missing:
         state = gateway.find_member(audience.list_id, member_hash)
         with transaction(sessions) as session:
             if state is None:
-                _let_go(session, audience.audience_id, lost[member_hash])
+                for row in gone[member_hash]:
+                    _let_go(session, audience.audience_id, row)
             else:
                 apply_member_states(session, audience, [state])
         if state is not None and state.status != "archived":
             del gone[member_hash]
-    return sorted(gone.values())
+    return sorted(row.contact_id for lost in gone.values() for row in lost)
 
 
 def _let_go(session: Session, audience_id: int, lost: Row[Any]) -> None:
@@ -125,7 +128,7 @@ def _let_go(session: Session, audience_id: int, lost: Row[Any]) -> None:
 
 
 def _find_archived(
-    sessions: sessionmaker[Session], gateway: Gateway, audience: AudienceView, gone: dict[str, int]
+    sessions: sessionmaker[Session], gateway: Gateway, audience: AudienceView, gone: Collection[str]
 ) -> set[str]:
     found: set[str] = set()
     listing = gateway.iterate_members(audience.list_id, status="archived", page_size=PAGE_SIZE)

@@ -343,3 +343,23 @@ def test_an_opt_out_of_an_address_that_two_share_binds_both_whoever_the_member_i
 
     assert ["withdrawn", "withdrawn"] == [office.consent(each) for each in (ada, bea)]
     assert [(1,)] == office.execute("SELECT count(*) FROM consent_evidence WHERE verdict = 'withdrawn'")
+
+
+def test_a_member_of_whom_two_rows_speak_is_gone_from_both(office: Any, simulator: Any) -> None:
+    ada, bea = office.add(HOME, first_name="Ada"), office.add(HOME, first_name="Bea")
+    office.push()
+    office.execute("DELETE FROM members WHERE contact_id = :bea", bea=bea)
+    office.execute(
+        "INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash, status, pushed_hash)"
+        " SELECT audience_id, :bea, email_address, subscriber_hash, status, pushed_hash FROM members",
+        bea=bea,
+    )
+    office.say(ada, "withdrawn", HOME)
+    office.touch(bea)
+    office.push()
+    simulator.staff("delete", HOME)
+    office.execute("UPDATE members SET updated_at = now() - interval '1 minute'")
+
+    run_reconcile(office.sessions, office.connections, office.audience_id)
+
+    assert [] == office.execute("SELECT contact_id, status FROM members WHERE status <> ''")
