@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from app.audiences.mirror import MirrorWrite
 from app.audiences.plan import Operation
-from app.audiences.valve import REACHABLE_THERE
+from app.audiences.valve import REACHABLE_THERE, is_own_opt_out
 from app.audiences.views import LEFT, AudienceView, Trouble
 from integrations.mailchimp.answers import MemberState, subscriber_hash
 from integrations.mailchimp.problems import Classification
@@ -76,7 +76,8 @@ def from_member(
     `has_permissions` False: a batch, which takes no marketing permissions; they follow by a call of their own.
     """
     tags = managed_tags(state, audience)
-    is_ours = operation.kind == "set_status"
+    is_setting = operation.kind == "set_status"
+    is_ours = is_setting and not is_own_opt_out(state.unsubscribe_reason)
     fields = mapped_fields(state, audience)
     write = _make_write(
         operation.contact_id,
@@ -98,7 +99,8 @@ def from_member(
         reason=operation.reason,
         refused_hash="",
     )
-    # What was known before is in the ledger with its own time; our write's time would make it newer than it is.
+    # What was known before is in the ledger with its own time; our write's time would make it newer than it is. Whoever
+    # turns out to have gone by themselves before our write is news.
     is_news = not is_ours and state.status != operation.was
     opt_out = OPT_OUT_METHODS.get(state.status, "") if is_news else ""
     # Anybody found out of the audience is planned once more, which notes the reason without a call.
@@ -110,7 +112,7 @@ def from_member(
     )
     outcome: Outcome = _make_outcome(
         operation.contact_id,
-        "done" if is_ours or is_whole else "again",
+        "done" if is_setting or is_whole else "again",
         write,
         is_forgotten=False,
         trouble=None,

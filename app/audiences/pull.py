@@ -36,7 +36,7 @@ from app.audiences.outcome import (
 from app.audiences.runs import RunWatch
 from app.audiences.schema import lacks_mapped, refresh_schema
 from app.audiences.theirs import EmailNews, FieldNews, hold_people, learn_emails, learn_fields
-from app.audiences.valve import REACHABLE_THERE
+from app.audiences.valve import REACHABLE_THERE, is_own_opt_out
 from app.audiences.views import LEFT, AudienceView
 from app.core.clock import database_now
 from app.core.collector import calm_collector
@@ -139,14 +139,23 @@ def _opt_out(person_id: int, state: MemberState) -> OptOut:
 
 def _is_news(known: Known, state: MemberState) -> bool:
     """An opt-out there that is neither our own doing nor read before; whether the ledger has it, the ledger says."""
+    if state.status not in OPT_OUT_METHODS:
+        return False
+    if _was_gone_already(known, state):
+        return True
     is_own_doing = known.status == state.status and known.pushed_hash == LEFT
-    if (
+    # Read before, or the answer to a write of ours: the ledger had its say then.
+    is_read = (
         known.status == state.status
         and known.last_changed is not None
         and state.changed_at == known.last_changed
-    ):
-        return False  # read before, or the answer to a write of ours: the ledger had its say then
-    return state.status in OPT_OUT_METHODS and not is_own_doing
+    )
+    return not is_own_doing and not is_read
+
+
+def _was_gone_already(known: Known, state: MemberState) -> bool:
+    """Whether the person had gone before we took them out, which the answer to a batch does not show."""
+    return known.pushed_hash == LEFT and is_own_opt_out(state.unsubscribe_reason)
 
 
 def _find_opt_in(known: Known, state: MemberState) -> OptIn | None:
@@ -201,7 +210,9 @@ def _write(
     # Only the first 50 tags are shown: then what was known of them stays.
     has_all_tags = state.tag_count <= len(state.tags)
     # What we did ourselves is undone by whoever changed it since.
-    is_undone = known.pushed_hash == LEFT and known.status not in {state.status, ""}
+    is_undone = known.pushed_hash == LEFT and (
+        known.status not in {state.status, ""} or _was_gone_already(known, state)
+    )
     return MirrorWrite(
         known.contact_id,
         state.email,

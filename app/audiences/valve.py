@@ -4,6 +4,7 @@ Two things are weighed: what the ledger says (`Standing`) and what Mailchimp las
 Moves that Mailchimp allows: reference texts of its consent guide, seen 2026-11.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,8 @@ OPTED_OUT_THERE = frozenset({"unsubscribed", "cleaned", "forgotten"})
 REACHABLE_THERE = frozenset({"subscribed", "pending", "transactional"})
 ADDRESS_HOLDS = frozenset({"cleaned", "forgotten"})  # of the address, not of the person
 SUBSCRIBING = frozenset({"subscribed", "pending"})
+# "N/A (Unsubscribed by admin)" in recorded answers of 2021, for staff and for the API.
+BY_STAFF = re.compile(r"\bby (?:an? |the )?(?:admin|api)\b", re.IGNORECASE)
 SAFE_IF_NEW = "unsubscribed"  # a member made with it is never mailed
 
 # What somebody whose consent stands may be given. make: a member, new or unknown to us. profile: values, no status.
@@ -129,11 +132,15 @@ def status_if_new(standing: Standing, remote_status: str, *, is_double_opt_in: b
 def return_status(unsubscribe_reason: str, *, is_double_opt_in: bool) -> str:
     """The status that may bring an unsubscribed member with new, confirmed consent back.
 
-    Whom staff or the API unsubscribed comes back at once ("N/A (Unsubscribed by admin)" in recorded answers, 2021);
-    whoever left by themselves is asked.
+    Whom staff or the API unsubscribed comes back at once; whoever left by themselves is asked.
     """
-    is_by_staff = "by admin" in unsubscribe_reason.casefold() or "by the api" in unsubscribe_reason.casefold()
+    is_by_staff = BY_STAFF.search(unsubscribe_reason) is not None
     return entry_status(is_double_opt_in=is_double_opt_in) if is_by_staff else "pending"
+
+
+def is_own_opt_out(unsubscribe_reason: str) -> bool:
+    """Whether Mailchimp names another reason than staff or the API: then a write of ours found the person gone already."""
+    return unsubscribe_reason != "" and BY_STAFF.search(unsubscribe_reason) is None
 
 
 def must_unsubscribe(standing: Standing, remote_status: str, *, is_uncertain: bool) -> bool:

@@ -363,3 +363,26 @@ def test_a_member_of_whom_two_rows_speak_is_gone_from_both(office: Any, simulato
     run_reconcile(office.sessions, office.connections, office.audience_id)
 
     assert [] == office.execute("SELECT contact_id, status FROM members WHERE status <> ''")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("act", ["unsubscribe", "abuse"])
+def test_an_opt_out_that_our_own_unsubscribing_found_is_learned_all_the_same(
+    office: Any, simulator: Any, act: str, count: int
+) -> None:
+    ids = office.crowd(count)
+    office.push()
+    simulator.later()
+    simulator.contact(act, "p1@house.test")
+    for contact_id in ids:
+        office.say(contact_id, "withdrawn", "other@house.test")
+    office.push()
+    office.pull()
+    office.pull()
+
+    learned = office.execute(
+        "SELECT contact_id, address FROM consent_evidence WHERE actor = 'mailchimp' AND verdict = 'withdrawn'"
+    )
+    left = office.execute("SELECT contact_id FROM members WHERE pushed_hash = 'left' ORDER BY contact_id")
+    assert [(ids[0], "p1@house.test")] == learned
+    assert [(contact_id,) for contact_id in ids[1:]] == left

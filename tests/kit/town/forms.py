@@ -81,6 +81,11 @@ def row(town: Town, step: Step) -> None:
     as_of = datetime.fromtimestamp(town.now, UTC)
     wish = ListWish(path, "plain_sheet", "alumni", path.with_suffix(".report.csv"), as_of=as_of)
     apply_run(town.runtime, plan_run(town.runtime, wish, _quiet), wish, _quiet)
+    told = {name: value for name, value in cells.items() if name != "Consent Date" or cells["Newsletter"]}
+    person = cells["ID"] or step.email
+    is_unchanged, town.rows[person] = town.rows.get(person) == told, told
+    if is_unchanged:
+        return  # a row that is as it was in the last file says nothing new
     if is_out:
         town.judge.withdraw(step.email, town.now, town.number, what="row")
     elif cells["Newsletter"]:

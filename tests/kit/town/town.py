@@ -86,6 +86,7 @@ class Town:
     found: list[str] = field(default_factory=list)
     staff_tagged: set[tuple[str, str]] = field(default_factory=set)
     merges: list[int] = field(default_factory=list)
+    rows: dict[str, dict[str, str]] = field(default_factory=dict)  # the last of each person in a list
     audience_ids: dict[str, int] = field(default_factory=dict)
     strangers_before: list[dict[str, Any]] = field(default_factory=list)
     seen_number: int = 0
@@ -119,6 +120,7 @@ class Town:
         world.reset()
         self.judge, self.hooks, self.forms, self.found = Judge(), [], [], []
         self.staff_tagged, self.merges, self.seen_number, self.count = set(), [], world.journal._number, 0
+        self.rows = {}
         with world.change():
             world.make_audience(DOUBLE, "Double", world.config.api_key).is_double_optin = True
             world.clock.freeze(int(time.time()) - BEHIND_SECONDS)
