@@ -145,9 +145,8 @@ class Mirror:
     marketing_permissions: Mapping[str, bool] = field(default_factory=dict)
     theirs_changed: Mapping[str, str] = field(default_factory=dict)  # merge tag -> when, as ISO text
     asked_evidence_id: int | None = None
-    is_refused_there: bool = (
-        False  # the contact has another address now, and whoever has the member's opted out
-    )
+    # The contact has another address by now, and whoever has the member's opted out.
+    is_refused_there: bool = False
 
     @property
     def is_uncertain(self) -> bool:

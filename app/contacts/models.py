@@ -157,9 +157,8 @@ class TimelineEntry(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, IdentityColumn(), primary_key=True)
-    contact_id: Mapped[int] = mapped_column(
-        BigInteger
-    )  # contacts are kept, by a trigger there: no key has to look
+    # Contacts are kept, by a trigger there: no foreign key has to look.
+    contact_id: Mapped[int] = mapped_column(BigInteger)
     occurred_at: Mapped[datetime] = mapped_column(Timestamp)
     kind: Mapped[str] = mapped_column(Text)  # event, message, consent, member, merge, unmerge, edit
     summary: Mapped[str] = mapped_column(Text)

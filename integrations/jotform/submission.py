@@ -51,9 +51,8 @@ def read_answers(raw: Mapping[str, Any], types: Mapping[str, str] | None = None)
     return answers.content()
 
 
-@lru_cache(
-    maxsize=4096
-)  # a form's questions are the same in every delivery; a slug has 80 characters at most
+# A form's questions are the same in every delivery; a slug has 80 characters at most.
+@lru_cache(maxsize=4096)
 def _label(slug: str) -> str:
     return _CAMEL.sub(" ", slug)
 

@@ -11,9 +11,8 @@ MAX_LEVELS = 7
 _LONGEST_CACHED = 200
 
 _BRACKETED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
-Place = tuple[
-    tuple[str, ...], str, bool
-]  # names of the objects above, name of the value, whether it is one of a list
+# Names of the objects above, name of the value, whether it is one of a list.
+Place = tuple[tuple[str, ...], str, bool]
 # Names that change objects themselves in other languages, where what we hold may one day be shown.
 _FORBIDDEN = frozenset({"__proto__", "constructor", "prototype"})
 
