@@ -30,6 +30,10 @@ class OptOut:
     occurred_at: datetime | None = None
 
     @property
+    def matter(self) -> str:
+        return "hold" if self.method == "cleaned" else "opt-out"
+
+    @property
     def counts_from(self) -> datetime | None:
         return None if self.occurred_at is None else self.occurred_at.replace(microsecond=999_999)
 
@@ -55,10 +59,10 @@ WORDINGS = {
     "mailchimp_confirm": "Mailchimp's mail that asks to confirm",
 }
 # Somebody whose consent is withdrawn already needs no second line for the same address (of another they may turn out to be
-# somebody else), nor does the same statement read twice. A compliance state has no time: where the ledger knows of an
+# somebody else; a hold by a bounce is another matter than an opt-out), nor does the same statement read twice. A compliance state has no time: where the ledger knows of an
 # opt-out, it speaks of that one.
 KNOWN = text("""
-    SELECT k.contact_id, NULL AS method, NULL AS occurred_at, e.address
+    SELECT k.contact_id, CASE WHEN e.method = 'cleaned' THEN 'hold' ELSE 'opt-out' END AS method, NULL AS occurred_at, e.address
     FROM consents k JOIN consent_evidence e ON e.contact_id = k.contact_id AND e.channel = k.channel
         AND e.purpose IN (:purpose, '*') AND e.verdict = 'withdrawn'
     WHERE k.contact_id = ANY(CAST(:ids AS bigint[])) AND k.channel = :channel AND k.purpose = :purpose AND k.status = 'withdrawn'
@@ -121,14 +125,14 @@ def _news(session: Session, audience: AudienceView, opt_outs: Sequence[OptOut]) 
         "channel": audience.channel,
         "purpose": audience.purpose,
     }
-    known: Collection[tuple[int, str | None, datetime | None, str | None]] = {
+    known: Collection[tuple[int, str, datetime | None, str | None]] = {
         tuple(row) for row in session.execute(KNOWN, {**asked, "actor": ACTOR})
     }
     ordered = sorted(opt_outs, key=lambda one: one.contact_id)
     return [
         one
         for one in ordered
-        if (one.contact_id, None, None, match_value("email", one.address).value) not in known
+        if (one.contact_id, one.matter, None, match_value("email", one.address).value) not in known
         and (one.contact_id, one.method, one.counts_from, None) not in known
     ]
 

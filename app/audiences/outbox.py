@@ -45,7 +45,7 @@ QUEUE_SOME = text(
 # Rows are found by number or by place, never by a plan: statistics of a table that fills and empties mislead planners,
 # which then read all of it for each page.
 TAKE = text("""
-    SELECT contact_id, number, attempt_count, lane, sent_email, CAST(ctid AS text) FROM changes
+    SELECT contact_id, number, attempt_count, lane, sent_email, CAST(ctid AS text), lease_token IS NOT NULL FROM changes
     WHERE audience_id = :audience_id AND parked_at IS NULL AND next_attempt_at <= now()
       AND (leased_until IS NULL OR leased_until <= now()) AND lane <= :max_lane
     ORDER BY lane, next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED
@@ -103,6 +103,7 @@ class TakenChange:
     lane: int = BULK_LANE
     sent_email: str | None = None
     place: str = ""  # where the row lies; true while the transaction that took it lasts
+    is_abandoned: bool = False  # whoever held it never came back: a call may have been made
 
 
 _make_taken = quick_maker(TakenChange)

@@ -12,7 +12,13 @@ from app.audiences.batches import Held
 from app.audiences.guard import Guard
 from app.audiences.holders import find_holders, find_strays
 from app.audiences.load import Situation, load_situations
-from app.audiences.mirror import MirrorWrite, forget_members, note_uncertain, write_members
+from app.audiences.mirror import (
+    MirrorWrite,
+    distrust_members,
+    forget_members,
+    note_uncertain,
+    write_members,
+)
 from app.audiences.outbox import TakenChange, drop_changes, lease_changes, queue_changes, take_changes
 from app.audiences.outcome import cannot_sync
 from app.audiences.plan import Operation, plan_member
@@ -60,6 +66,9 @@ def prepare_operations(
         return Prepared()
     sent = {one.contact_id: one.sent_email for one in changes.values() if one.sent_email}
     note_uncertain(session, audience.audience_id, sent)
+    distrust_members(
+        session, audience.audience_id, [one.contact_id for one in changes.values() if one.is_abandoned]
+    )
     planned = [
         _make_planned(one.contact, one.mirror, plan_member(one.contact, one.mirror, audience))
         for one in _load(session, audience, list(changes)).values()

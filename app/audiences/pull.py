@@ -143,14 +143,13 @@ def _is_news(known: Known, state: MemberState) -> bool:
         return False
     if _was_gone_already(known, state):
         return True
-    is_own_doing = known.status == state.status and known.pushed_hash == LEFT
+    if known.status != state.status or known.member_hash != (
+        state.member_hash or subscriber_hash(state.email)
+    ):
+        return True  # of another address that the person has there, the mirror says nothing
     # Read before, or the answer to a write of ours: the ledger had its say then.
-    is_read = (
-        known.status == state.status
-        and known.last_changed is not None
-        and state.changed_at == known.last_changed
-    )
-    return not is_own_doing and not is_read
+    is_read = known.last_changed is not None and state.changed_at == known.last_changed
+    return known.pushed_hash != LEFT and not is_read
 
 
 def _was_gone_already(known: Known, state: MemberState) -> bool:

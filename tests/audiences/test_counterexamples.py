@@ -386,3 +386,58 @@ def test_an_opt_out_that_our_own_unsubscribing_found_is_learned_all_the_same(
     left = office.execute("SELECT contact_id FROM members WHERE pushed_hash = 'left' ORDER BY contact_id")
     assert [(ids[0], "p1@house.test")] == learned
     assert [(contact_id,) for contact_id in ids[1:]] == left
+
+
+def test_an_opt_out_of_another_address_than_the_member_we_took_out_is_learned(
+    office: Any, simulator: Any
+) -> None:
+    cleo = office.add(HOME)
+    office.push()
+    office.say(cleo, "withdrawn", HOME)
+    office.push()
+    assert "left" == office.mirror(cleo).pushed_hash
+    office.change(cleo, email="cleo@house.test")
+    simulator.staff("add", "cleo@house.test")
+    simulator.staff("unsubscribe", "cleo@house.test")
+
+    office.pull()
+
+    found = office.execute("SELECT address FROM consent_evidence WHERE actor = 'mailchimp'")
+    assert [("cleo@house.test",)] == found
+
+
+def test_a_bounce_is_kept_in_mind_of_whoever_has_opted_out(office: Any, simulator: Any) -> None:
+    ada = office.add(HOME)
+    office.push()
+    simulator.later()
+    simulator.contact("bounce", HOME)
+    office.say(ada, "withdrawn", HOME)
+
+    office.pull()
+    office.pull()
+
+    methods = office.execute("SELECT method FROM consent_evidence WHERE verdict = 'withdrawn' ORDER BY id")
+    assert [("form",), ("cleaned",)] == methods
+
+
+def test_what_a_crashed_push_may_have_written_is_written_again(
+    office: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ben = office.add(HOME, first_name="Ben")
+    office.push()
+    office.change(ben, first_name="Benjamin")
+    with monkeypatch.context() as patched:
+        patched.setattr(push_module, "settle_outcomes", crash)
+        with pytest.raises(RuntimeError, match="crash"):
+            office.push()
+    assert "Benjamin" == simulator.member(HOME).merge_fields["FNAME"]
+
+    office.change(ben, first_name="Ben")
+    office.execute("UPDATE changes SET leased_until = now() - interval '1 second'")
+    office.push()
+
+    assert "Ben" == simulator.member(HOME).merge_fields["FNAME"]
+
+
+def crash(*_arguments: Any) -> Any:
+    raise RuntimeError("crash")
