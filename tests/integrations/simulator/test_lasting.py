@@ -6,9 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from integrations.mailchimp.gateway import Gateway, wait_until_up
@@ -61,7 +61,7 @@ def test_everything_answered_is_there_after_kill_9(start):
     process.wait(5)
     _, again = start()
 
-    expected = replace(ada, merge_fields={**ada.merge_fields, "YEAR": ""})
+    expected = msgspec.structs.replace(ada, merge_fields={**ada.merge_fields, "YEAR": ""})
     assert expected == again.get_member(DEFAULT_LIST_ID, ADA)
     assert again.find_member(DEFAULT_LIST_ID, GRACE) is None
     assert again.get_member(DEFAULT_LIST_ID, "hopper@people.example").status == "subscribed"
