@@ -21,12 +21,15 @@ WINNERS = text("""
 """)
 # Members that were read, whose mirror row may be somebody else's.
 STRAYS_AT = text("""
-    SELECT m.contact_id FROM unnest(CAST(:hashes AS text[])) AS a(hash)
-    CROSS JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = a.hash OFFSET 0)
-        AS m
-    CROSS JOIN LATERAL (SELECT state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
-        WHERE id = m.contact_id OFFSET 0) AS c
-    WHERE c.state = 'merged' OR c.hash IS DISTINCT FROM a.hash
+    SELECT contact_id FROM (
+        SELECT m.contact_id, c.state = 'merged' OR c.hash IS DISTINCT FROM a.hash AS is_elsewhere, m.status,
+            count(*) FILTER (WHERE m.status <> '') OVER (PARTITION BY a.hash) AS row_count
+        FROM unnest(CAST(:hashes AS text[])) AS a(hash)
+        CROSS JOIN LATERAL (SELECT contact_id, status FROM members
+            WHERE audience_id = :audience_id AND subscriber_hash = a.hash OFFSET 0) AS m
+        CROSS JOIN LATERAL (SELECT state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
+            WHERE id = m.contact_id OFFSET 0) AS c) AS found
+    WHERE is_elsewhere OR (status <> '' AND row_count > 1)
 """)
 # A row that says no more than why somebody cannot be a member gives way to the member of a contact merged into them.
 GIVE_WAY = text("""
@@ -63,7 +66,7 @@ DOUBLES = """
         SELECT a.id FROM unnest(CAST(:ids AS bigint[])) AS a(id)
         CROSS JOIN LATERAL (SELECT state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
             WHERE id = a.id OFFSET 0) AS c
-        CROSS JOIN LATERAL (SELECT subscriber_hash AS hash FROM members
+        CROSS JOIN LATERAL (SELECT subscriber_hash AS hash, status FROM members
             WHERE audience_id = :audience_id AND contact_id = a.id OFFSET 0) AS m
         CROSS JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = m.hash
             AND contact_id <> a.id AND status <> '' OFFSET 0) AS o
@@ -79,11 +82,13 @@ LET_GO = text(
     )
 )
 # Mailchimp does not let everybody go (pending, cleaned), so that two may hold one member: a merged contact, or one of another
-# address now, gives way to whoever has the address; of two merged ones the elder stays.
+# address now, gives way to whoever has the address; of two merged ones the elder stays, as of two who share the address.
 FORGET_DOUBLES = text(
     DOUBLES.format(
         condition="(w.state = 'active' AND (c.state = 'merged' OR (c.hash IS DISTINCT FROM m.hash AND w.hash = m.hash)))"
         " OR (w.state = 'merged' AND c.state = 'merged' AND w.id < a.id)"
+        " OR (m.status <> '' AND c.state = 'active' AND c.hash = m.hash AND w.state = 'active' AND w.hash = m.hash"
+        "   AND w.id < a.id)"
     )
 )
 # The member of somebody who is no more to be written to at its address is not taken out while somebody else has that
