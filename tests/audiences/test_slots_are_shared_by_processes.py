@@ -239,7 +239,7 @@ from app.audiences.slots import SharedSlots
 from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.problems import MailchimpProblem
 redis_url, account, url, key = sys.argv[1:]
-gateway = Gateway(url, key, SharedSlots(redis_url, account), deadline_seconds=20)
+gateway = Gateway(url, key, SharedSlots(redis_url, account), deadline_seconds=90)
 def work():
     for _ in range(15):
         try:
@@ -261,7 +261,7 @@ def test_three_processes_never_open_more_than_eight(
             simulator.world.faults.add(Rule(kind="429", probability=refused_share))
         command = [sys.executable, "-c", CALLER, redis_url, account, simulator.url, simulator.config.api_key]
         callers = [subprocess.Popen(command) for _ in range(3)]
-        codes = [caller.wait(60) for caller in callers]
+        codes = [caller.wait(100) for caller in callers]
 
         entries = simulator.world.journal.entries(limit=1000)
 
