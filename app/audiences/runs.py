@@ -61,8 +61,10 @@ DROP = text("""
         JOIN identities i ON i.kind = d.kind AND i.scope = d.scope AND i.match_value = d.match_value)
     DELETE FROM changes c
     WHERE c.audience_id = :audience_id AND c.lane = 1 AND (c.leased_until IS NULL OR c.leased_until <= now())
-      AND c.contact_id NOT IN (SELECT contact_id FROM kept)
-      AND EXISTS (SELECT FROM contacts p WHERE p.id = c.contact_id AND p.state = 'active')
+      AND c.contact_id = ANY(ARRAY(
+        SELECT w.contact_id FROM changes w
+        CROSS JOIN LATERAL (SELECT FROM contacts WHERE id = w.contact_id AND state = 'active' OFFSET 0) AS p
+        WHERE w.audience_id = :audience_id AND w.lane = 1 AND w.contact_id NOT IN (SELECT contact_id FROM kept)))
     RETURNING c.contact_id, c.sent_email
 """)
 UNCOUNTED = frozenset({"calls", "is_blocked"})
