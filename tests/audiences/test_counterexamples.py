@@ -44,11 +44,7 @@ def test_a_merged_contacts_leaving_never_takes_out_the_member_of_the_same_addres
     first = office.add(HOME, first_name="Ada")
     office.push()
     second = office.add(HOME, first_name="Ada")
-    office.execute(
-        "INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash, status, pushed_hash)"
-        " SELECT audience_id, :second, email_address, subscriber_hash, status, pushed_hash FROM members",
-        second=second,
-    )
+    office.double_member(second)
 
     join_contacts(office, second, first)
     office.push()
@@ -315,45 +311,10 @@ def test_whoever_is_being_asked_and_moves_out_of_sight_is_not_asked_again(
     assert "pending" == simulator.member("else@house.test").status
 
 
-@pytest.mark.parametrize("act", ["unsubscribe", "abuse", "bounce"])
-def test_whoever_opted_out_before_anybody_here_knew_them_stays_out(
-    office: Any, simulator: Any, act: str
-) -> None:
-    simulator.contact("signup", HOME)
-    simulator.contact(act, HOME)
-    pull_audience(office.sessions, office.connections, office.audience_id)
-    status = simulator.member(HOME).status
-
-    cleo = office.add(HOME, first_name="Cleo")
-    office.push()
-
-    assert (status, "withdrawn") == (simulator.member(HOME).status, office.consent(cleo))
-
-
-@pytest.mark.parametrize("act", ["unsubscribe", "abuse", "bounce"])
-def test_an_opt_out_of_an_address_that_two_share_binds_both_whoever_the_member_is(
-    office: Any, simulator: Any, act: str
-) -> None:
-    simulator.contact("signup", HOME)
-    simulator.contact(act, HOME)
-    ada, bea = office.add(HOME, consent="none", first_name="Ada"), office.add(HOME, first_name="Bea")
-
-    for _ in range(2):
-        pull_audience(office.sessions, office.connections, office.audience_id)
-
-    assert ["withdrawn", "withdrawn"] == [office.consent(each) for each in (ada, bea)]
-    assert [(1,)] == office.execute("SELECT count(*) FROM consent_evidence WHERE verdict = 'withdrawn'")
-
-
 def test_a_member_of_whom_two_rows_speak_is_gone_from_both(office: Any, simulator: Any) -> None:
     ada, bea = office.add(HOME, first_name="Ada"), office.add(HOME, first_name="Bea")
     office.push()
-    office.execute("DELETE FROM members WHERE contact_id = :bea", bea=bea)
-    office.execute(
-        "INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash, status, pushed_hash)"
-        " SELECT audience_id, :bea, email_address, subscriber_hash, status, pushed_hash FROM members",
-        bea=bea,
-    )
+    office.double_member(bea)
     office.say(ada, "withdrawn", HOME)
     office.touch(bea)
     office.push()
@@ -365,79 +326,16 @@ def test_a_member_of_whom_two_rows_speak_is_gone_from_both(office: Any, simulato
     assert [] == office.execute("SELECT contact_id, status FROM members WHERE status <> ''")
 
 
-@pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("act", ["unsubscribe", "abuse"])
-def test_an_opt_out_that_our_own_unsubscribing_found_is_learned_all_the_same(
-    office: Any, simulator: Any, act: str, count: int
-) -> None:
-    ids = office.crowd(count)
-    office.push()
-    simulator.later()
-    simulator.contact(act, "p1@house.test")
-    for contact_id in ids:
-        office.say(contact_id, "withdrawn", "other@house.test")
-    office.push()
-    office.pull()
-    office.pull()
-
-    learned = office.execute(
-        "SELECT contact_id, address FROM consent_evidence WHERE actor = 'mailchimp' AND verdict = 'withdrawn'"
-    )
-    left = office.execute("SELECT contact_id FROM members WHERE pushed_hash = 'left' ORDER BY contact_id")
-    assert [(ids[0], "p1@house.test")] == learned
-    assert [(contact_id,) for contact_id in ids[1:]] == left
-
-
-def test_an_opt_out_of_another_address_than_the_member_we_took_out_is_learned(
-    office: Any, simulator: Any
-) -> None:
-    cleo = office.add(HOME)
-    office.push()
-    office.say(cleo, "withdrawn", HOME)
-    office.push()
-    assert "left" == office.mirror(cleo).pushed_hash
-    office.change(cleo, email="cleo@house.test")
-    simulator.staff("add", "cleo@house.test")
-    simulator.staff("unsubscribe", "cleo@house.test")
-
-    office.pull()
-
-    found = office.execute("SELECT address FROM consent_evidence WHERE actor = 'mailchimp'")
-    assert [("cleo@house.test",)] == found
-
-
-def test_a_bounce_is_kept_in_mind_of_whoever_has_opted_out(office: Any, simulator: Any) -> None:
-    ada = office.add(HOME)
-    office.push()
-    simulator.later()
-    simulator.contact("bounce", HOME)
-    office.say(ada, "withdrawn", HOME)
-
-    office.pull()
-    office.pull()
-
-    methods = office.execute("SELECT method FROM consent_evidence WHERE verdict = 'withdrawn' ORDER BY id")
-    assert [("form",), ("cleaned",)] == methods
-
-
 def test_what_a_crashed_push_may_have_written_is_written_again(
     office: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ben = office.add(HOME, first_name="Ben")
     office.push()
     office.change(ben, first_name="Benjamin")
-    with monkeypatch.context() as patched:
-        patched.setattr(push_module, "settle_outcomes", crash)
-        with pytest.raises(RuntimeError, match="crash"):
-            office.push()
+    crash_push(office, monkeypatch)
     assert "Benjamin" == simulator.member(HOME).merge_fields["FNAME"]
 
     office.change(ben, first_name="Ben")
-    office.execute("UPDATE changes SET leased_until = now() - interval '1 second'")
     office.push()
 
     assert "Ben" == simulator.member(HOME).merge_fields["FNAME"]
-
-
-def crash(*_arguments: Any) -> Any:
-    raise RuntimeError("crash")

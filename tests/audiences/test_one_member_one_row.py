@@ -273,12 +273,7 @@ def test_an_opt_out_reaches_the_member_whom_somebody_left_behind_and_cannot_take
 def test_of_two_who_share_an_address_one_row_speaks_of_its_member(office: Any, simulator: Any) -> None:
     ada, bea = office.add(OLD, first_name="Ada"), office.add(OLD, first_name="Bea")
     office.push()
-    office.execute("DELETE FROM members WHERE contact_id = :bea", bea=bea)
-    office.execute(
-        "INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash, status)"
-        " SELECT audience_id, :bea, email_address, subscriber_hash, 'cleaned' FROM members",
-        bea=bea,
-    )
+    office.double_member(bea, "cleaned")
 
     office.pull()
 

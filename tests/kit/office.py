@@ -243,6 +243,17 @@ class Office:
         rows = self.execute("SELECT * FROM members WHERE contact_id = :id", id=contact_id)
         return rows[0] if rows else None
 
+    def double_member(self, contact_id: int, status: str = "") -> None:
+        """A second mirror row of the only member there is, held by this contact too; with another `status` if given."""
+        self.execute("DELETE FROM members WHERE contact_id = :id", id=contact_id)
+        self.execute(
+            "INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash, status, pushed_hash)"
+            " SELECT audience_id, :id, email_address, subscriber_hash, coalesce(nullif(:status, ''), status), pushed_hash"
+            " FROM members",
+            id=contact_id,
+            status=status,
+        )
+
     def change_count(self) -> int:
         return int(self.execute("SELECT count(*) FROM changes")[0][0])
 
