@@ -70,20 +70,20 @@ LEFT JOIN LATERAL (SELECT leased_until, first_failed_at FROM changes WHERE audie
 """)
 
 
-# Where nobody holds the member: the eldest of those who have its address.
+# Where nobody holds the member: the eldest of those who are written at its address, else of those who ever gave it.
 SHARING = text("""
-    SELECT a.hash, min(c.id + 0) AS contact_id
+    SELECT a.hash, (array_agg(c.id ORDER BY c.is_former, c.id))[1] AS contact_id
     FROM unnest(CAST(:hashes AS text[]), CAST(:values AS text[])) AS a(hash, match_value)
     CROSS JOIN LATERAL (SELECT contact_id FROM identities
         WHERE kind = 'email' AND scope = '' AND match_value = a.match_value OFFSET 0) AS i
-    CROSS JOIN LATERAL (SELECT id FROM contacts WHERE id = i.contact_id AND state = 'active'
-        AND md5(lower(btrim(fields ->> 'email'))) = a.hash OFFSET 0) AS c
+    CROSS JOIN LATERAL (SELECT id, md5(lower(btrim(fields ->> 'email'))) IS DISTINCT FROM a.hash AS is_former FROM contacts
+        WHERE id = i.contact_id AND state = 'active' OFFSET 0) AS c
     GROUP BY a.hash
 """)
 
 
 def find_sharing(session: Session, by_hash: Mapping[str, MemberState]) -> dict[str, int]:
-    """One contact for each of these members whose address somebody has, by member hash."""
+    """One contact for each of these members whose address somebody has or had, by member hash."""
     if not by_hash:
         return {}
     values = {

@@ -39,6 +39,24 @@ def test_an_opt_out_of_an_address_that_two_share_binds_both_whoever_the_member_i
     assert [(1,)] == office.execute("SELECT count(*) FROM consent_evidence WHERE verdict = 'withdrawn'")
 
 
+@pytest.mark.parametrize(
+    ("act", "who_left"), [("unsubscribe", "withdrawn"), ("abuse", "withdrawn"), ("bounce", "given")]
+)
+def test_an_opt_out_of_an_address_that_somebody_left_binds_whoever_gives_it_next(
+    office: Any, simulator: Any, act: str, who_left: str
+) -> None:
+    ada = office.add(HOME)
+    office.change(ada, email="ada@house.test")
+    office.push()
+    simulator.contact("signup", HOME)
+    simulator.contact(act, HOME)
+    office.pull()
+
+    bea = office.add(HOME, first_name="Bea")
+
+    assert (who_left, "withdrawn") == (office.consent(ada), office.consent(bea))
+
+
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("act", ["unsubscribe", "abuse"])
 def test_an_opt_out_that_our_own_unsubscribing_found_is_learned_all_the_same(
