@@ -34,6 +34,9 @@ from integrations.mailchimp.gateway import Gateway
 
 DEADLOCK = "40P01"
 SETTLE_COUNT = 4000  # contacts settled in one transaction
+PREPARING_COUNT = (
+    2  # claims planned at once where there are plenty: while one waits for the database, the other plans
+)
 
 Result = TypeVar("Result")
 
@@ -109,7 +112,9 @@ class _Push:
         self._sessions, self._gateway, self._audience, self._options = sessions, gateway, audience, options
         self._watch, self._guard = watch, Guard(audience)
         self._batches = Batches()
-        self._preparing: Future[tuple[Prepared, float]] | None = None
+        self._preparing: dict[
+            Future[tuple[Prepared, float]], int
+        ] = {}  # to what `_news_count` was when it began
         self._settling: tuple[Future[Aftermath], list[Landed]] | None = None
         self._flying: dict[Future[list[Outcome]], Job] = {}
         self._landed: deque[Landed] = deque()
@@ -117,13 +122,14 @@ class _Push:
         self._counts = PushCounts()
         self._calls_before, self._calls_told = gateway.call_count, 0
         self._is_drained = self._is_stopped = False
-        self._is_due_anew = False  # something became due while the next changes were being taken
+        self._news_count = 0  # times that something may have become due by what was planned or landed
+        self._is_plenty = False  # the last claim was full
         self._ends_at = time.monotonic() + options.budget_seconds
 
     def run(self) -> PushCounts:
         with (
             ThreadPoolExecutor(self._options.thread_count, thread_name_prefix="push") as callers,
-            ThreadPoolExecutor(2, thread_name_prefix="push-db") as writers,
+            ThreadPoolExecutor(PREPARING_COUNT + 1, thread_name_prefix="push-db") as writers,
         ):
             try:
                 while self._has_work():
@@ -149,6 +155,15 @@ class _Push:
         """Contacts in memory: planned, on their way, or answered and not settled."""
         return self._batches.count + sum(len(job.operations) for job in self._jobs())
 
+    @property
+    def _has_room(self) -> bool:
+        """For one more claim beside those that are being taken."""
+        claims, ahead = len(self._preparing), self._ahead_count
+        return (
+            not (claims or ahead)
+            or ahead + (claims + 1) * self._options.claim_size <= self._options.ahead_count
+        )
+
     def _jobs(self) -> list[Job]:
         """Every job that is not settled yet."""
         answered = [*self._landed, *(self._settling[1] if self._settling else ())]
@@ -161,11 +176,10 @@ class _Push:
     # One round
 
     def _start(self, callers: ThreadPoolExecutor, writers: ThreadPoolExecutor) -> None:
-        ahead = self._ahead_count
-        has_room = not ahead or ahead + self._options.claim_size <= self._options.ahead_count
-        if self._preparing is None and self._may_take and has_room:
-            self._preparing = writers.submit(self._prepare)
-        is_last = self._preparing is None and not self._may_take
+        most = PREPARING_COUNT if self._is_plenty else 1
+        while len(self._preparing) < most and self._may_take and self._has_room:
+            self._preparing[writers.submit(self._prepare)] = self._news_count
+        is_last = not self._preparing and not self._may_take
         for job in self._batches.cut(time.monotonic(), is_last=is_last):
             self._flying[callers.submit(self._send, job)] = job
         if self._settling is None and self._landed:
@@ -181,7 +195,7 @@ class _Push:
     def _await(self) -> None:
         """Until anything has ended, or a lease must be looked after."""
         pending: list[Future[Any]] = [*self._flying]
-        pending += [self._preparing] if self._preparing else []
+        pending += self._preparing
         pending += [self._settling[0]] if self._settling else []
         if pending:
             patience = min(self._options.lease_seconds / 6, 1.0)
@@ -190,9 +204,12 @@ class _Push:
     def _collect(self) -> None:
         for future in [future for future in self._flying if future.done()]:
             self._landed.append(Landed(self._flying.pop(future), future.result()))
-        if self._preparing and self._preparing.done():
-            prepared, asked_at = self._preparing.result()
-            self._preparing = None
+        for preparing in [one for one in self._preparing if one.done()]:
+            is_current = self._preparing.pop(preparing) == self._news_count
+            prepared, asked_at = preparing.result()
+            self._is_drained = prepared.taken_count == 0 and is_current
+            self._is_plenty = prepared.taken_count >= self._options.claim_size
+            self._news_count += prepared.taken_count > 0
             self._keep(prepared, asked_at)
         if self._settling and self._settling[0].done():
             settled, some = self._settling
@@ -200,11 +217,10 @@ class _Push:
             aftermath = settled.result()
             self._counts.is_blocked |= aftermath.is_blocked
             if aftermath.has_due:
-                self._is_drained, self._is_due_anew = False, self._preparing is not None
+                self._is_drained, self._news_count = False, self._news_count + 1
             self._count(some)
 
     def _keep(self, prepared: Prepared, asked_at: float) -> None:
-        self._is_drained, self._is_due_anew = prepared.taken_count == 0 and not self._is_due_anew, False
         self._counts.by_kind.update(prepared.counts)
         if prepared.token:
             self._leases[prepared.token] = asked_at + self._options.lease_seconds

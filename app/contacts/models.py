@@ -153,7 +153,13 @@ class TimelineEntry(Base):
     __tablename__ = "timeline_entries"
     __table_args__ = (
         Index("ix_timeline_entries_contact", "contact_id", "occurred_at"),
-        UniqueConstraint("event_id", "ordinal"),
+        Index(
+            "uq_timeline_entries_event_id_ordinal",
+            "event_id",
+            "ordinal",
+            unique=True,
+            postgresql_where=text("event_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, IdentityColumn(), primary_key=True)
