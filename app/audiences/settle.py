@@ -70,7 +70,9 @@ def settle_outcomes(session: Session, audience: AudienceView, landed: Sequence[L
     operations = [operation for one in landed for operation in one.job.operations]
     forget_unasked(session, audience.audience_id, operations, [outcome for outcome, _ in pairs])
     forget_members(session, audience.audience_id, [one.contact_id for one in kept if one.is_forgotten])
-    distrust_members(session, audience.audience_id, lost)
+    # Whoever lost the lease may have written since; so may a call whose answer never came.
+    unclear = {one.contact_id for one in kept if one.verdict == "retry" and is_failure(one.kind)}
+    distrust_members(session, audience.audience_id, lost | unclear)
     _note_attempts(session, audience, [outcome for outcome, _ in pairs])
     is_room = _tell_waiting(session, audience, operations)
     has_due = bool(

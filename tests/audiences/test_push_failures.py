@@ -50,6 +50,31 @@ def test_a_lost_answer_is_repeated_without_a_second_effect(
     assert office.change_count() == 0
 
 
+@pytest.mark.parametrize("kind", ["reset_after", "truncated", "cut_body"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_value_changed_back_after_a_lost_answer_is_written_again(
+    office: Any, simulator: Any, kind: str, count: int
+) -> None:
+    ids = office.add_many(count)
+    office.push()
+    first = office.fields(ids[0])["first_name"]
+    for contact_id in ids:
+        office.change(contact_id, first_name="Other")
+    simulator.fault(kind, times=1, path="/lists")
+    office.push()
+    assert "Other" == simulator.member("person0@house.test").merge_fields["FNAME"]
+
+    for contact_id in ids:
+        office.change(contact_id, first_name=first)
+    office.hurry()
+    office.push()
+    office.pull()
+
+    there = {simulator.member(f"person{number}@house.test").merge_fields["FNAME"] for number in range(count)}
+    assert {first} == there
+    assert {first} == {office.fields(contact_id)["first_name"] for contact_id in ids}
+
+
 def test_killed_between_answer_and_commit_the_push_is_repeated(
     office: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
