@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from app.audiences.plan import Operation
 from app.inbox.models import LIVE_LANE
 from integrations.mailchimp.gateway import BATCH_SIZE
@@ -12,8 +14,7 @@ SINGLE_LIMIT = 2  # up to so many bulk-able operations go one by one: a PUT name
 LINGER_SECONDS = 20.0  # a bulk change waits at most so long for others to share its call
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True, gc=False):
     """The change behind an operation: its lease, its number as taken, tries so far."""
 
     token: uuid.UUID

@@ -7,21 +7,20 @@ member changed, so it never makes a value newer that nobody touched.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from app.audiences.valve import ADDRESS_HOLDS, status_if_new
 from app.audiences.views import CAREFUL, AudienceView, ContactView, Mirror
 from integrations.mailchimp.answers import subscriber_hash
-from mappings.language.frozen import quick_maker
 
 NONE: Mapping[str, bool] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(msgspec.Struct, frozen=True, gc=False):
     """What an audience should know of a contact who belongs in it."""
 
     contact_id: int
@@ -36,9 +35,6 @@ class Desired:
     unfit: tuple[str, ...] = ()
 
 
-_make_desired = quick_maker(Desired)
-
-
 def desire(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Desired:
     """The state that an admitted contact should have in the audience."""
     values, unfit = audience.shape.values_and_unfit(contact.fields)
@@ -46,7 +42,7 @@ def desire(contact: ContactView, mirror: Mirror | None, audience: AudienceView) 
         values[audience.contact_id_field] = own_id(contact, audience)
     email = contact.email
     member_hash = subscriber_hash(email)
-    desired: Desired = _make_desired(
+    return Desired(
         contact.contact_id,
         email,
         member_hash,
@@ -62,7 +58,6 @@ def desire(contact: ContactView, mirror: Mirror | None, audience: AudienceView) 
         hashlib.md5(f"{member_hash}{values}".encode(), usedforsecurity=False).hexdigest(),
         tuple(unfit),
     )
-    return desired
 
 
 def _status_held(mirror: Mirror | None, member_hash: str) -> str:
@@ -100,13 +95,12 @@ def _words(value: Any) -> frozenset[str]:
     return frozenset("" if one is None else str(one).strip().casefold() for one in many)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True, gc=False):
     """What a member lacks of what is desired. `is_held`: something waits until the member was read."""
 
-    merge_fields: Mapping[str, Any] = field(default_factory=dict)
-    interests: Mapping[str, bool] = field(default_factory=dict)
-    permissions: Mapping[str, bool] = field(default_factory=dict)
+    merge_fields: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    interests: Mapping[str, bool] = msgspec.field(default_factory=dict)
+    permissions: Mapping[str, bool] = msgspec.field(default_factory=dict)
     is_held: bool = False
 
     @property
@@ -115,7 +109,6 @@ class Difference:
 
 
 NO_DIFFERENCE = Difference()
-_make_difference = quick_maker(Difference)
 
 
 def for_new(desired: Desired, audience: AudienceView) -> Difference:
@@ -129,8 +122,7 @@ def for_new(desired: Desired, audience: AudienceView) -> Difference:
         if desired.permissions
         else NONE
     )
-    difference: Difference = _make_difference(values, desired.interests, given, is_held=is_held)
-    return difference
+    return Difference(values, desired.interests, given, is_held)
 
 
 def find_difference(

@@ -1,9 +1,9 @@
 """Reading what planning looks at, for many contacts at once: audience, contacts with consents, mirror."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -14,11 +14,9 @@ from app.audiences.valve import Standing, settle_ledger
 from app.audiences.views import AudienceView, ContactView, Mirror
 from app.core.errors import NotFoundError
 from integrations.mailchimp.answers import subscriber_hash
-from mappings.language.frozen import quick_maker
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True, gc=False):
     """One contact and its mirror row in one audience."""
 
     contact: ContactView
@@ -28,10 +26,6 @@ class Situation:
     def is_elsewhere(self) -> bool:
         """Whether the member is at another address than the contact's."""
         return self.mirror is not None and self.mirror.member_hash != subscriber_hash(self.contact.email)
-
-
-_make_contact, _make_standing = quick_maker(ContactView), quick_maker(Standing)
-_make_situation = quick_maker(Situation)
 
 
 def view_audience(audience: Audience) -> AudienceView:
@@ -176,7 +170,7 @@ def load_situations(
     managed = {tag.casefold() for tag in audience.managed_tags}
     # Plain tuples: reading a row's columns by name is the dearest part of loading thousands.
     situations = {
-        row[0]: _make_situation(_contact(row, row[0] in blocked, speakers.get(row[0])), _mirror(row, managed))
+        row[0]: Situation(_contact(row, row[0] in blocked, speakers.get(row[0])), _mirror(row, managed))
         for row in map(tuple, session.execute(LOAD, values).all())
     }
     moved = [contact_id for contact_id, one in situations.items() if one.is_elsewhere]
@@ -185,7 +179,9 @@ def load_situations(
         for contact_id in session.scalars(REFUSED_THERE, asked).all():
             one = situations[contact_id]
             assert one.mirror is not None  # it is elsewhere
-            situations[contact_id] = _make_situation(one.contact, replace(one.mirror, is_refused_there=True))
+            situations[contact_id] = Situation(
+                one.contact, msgspec.structs.replace(one.mirror, is_refused_there=True)
+            )
     return situations
 
 
@@ -208,8 +204,8 @@ def _contact(row: tuple[Any, ...], is_blocked: bool, speaker_id: int | None) -> 
     contact_id, state, fields, tags, purpose_status, all_status, is_later, evidence_id, proof = row[:9]
     provenance, sources, purposes = row[9:12]
     ledger = settle_ledger(purpose_status, all_status, is_purpose_confirmed_later=is_later)
-    standing = _make_standing(ledger, is_blocked, evidence_id, proof == "confirmed")
-    contact: ContactView = _make_contact(
+    standing = Standing(ledger, is_blocked, evidence_id, proof == "confirmed")
+    return ContactView(
         contact_id,
         state,
         fields,
@@ -220,7 +216,6 @@ def _contact(row: tuple[Any, ...], is_blocked: bool, speaker_id: int | None) -> 
         tuple(sources or ()),
         tuple(purposes or ()),
     )
-    return contact
 
 
 def _mirror(row: tuple[Any, ...], managed: set[str]) -> Mirror | None:

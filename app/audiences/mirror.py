@@ -1,7 +1,6 @@
 """Writing the mirror: what Mailchimp said of members, many at once, with a timeline entry where a status changed."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +15,7 @@ from integrations.mailchimp.answers import subscriber_hash
 ENCODER = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class MirrorWrite:
+class MirrorWrite(msgspec.Struct, frozen=True, gc=False):
     """A mirror row as it should stand. None keeps what stands there, as an empty `email` does.
 
     `merge_fields`, `interests` and `marketing_permissions` are added to the known ones, as are the times in
@@ -28,7 +26,7 @@ class MirrorWrite:
     email: str
     member_hash: str = ""
     status: str | None = None
-    merge_fields: dict[str, Any] = field(default_factory=dict)
+    merge_fields: dict[str, Any] = msgspec.field(default_factory=dict)
     tags: tuple[str, ...] | None = None
     pushed_hash: str | None = None
     remote_contact_id: str = ""
@@ -38,9 +36,9 @@ class MirrorWrite:
     keeps_error: bool = (
         False  # a reading: why somebody cannot be synced stays true while the status is the same
     )
-    interests: dict[str, bool] = field(default_factory=dict)
-    marketing_permissions: dict[str, bool] = field(default_factory=dict)
-    theirs_changed: dict[str, str | None] = field(default_factory=dict)
+    interests: dict[str, bool] = msgspec.field(default_factory=dict)
+    marketing_permissions: dict[str, bool] = msgspec.field(default_factory=dict)
+    theirs_changed: dict[str, str | None] = msgspec.field(default_factory=dict)
     asked_evidence_id: int | None = None
     reason: str = ""  # why Muster did it, for the timeline
     refused_hash: str = ""  # of another address, to which Mailchimp does not let the member move

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,6 @@ from app.audiences.columns import numbers_column, texts_column, texts_sql
 from app.audiences.retry import GIVE_UP_SECONDS
 from app.audiences.views import Trouble
 from app.inbox.models import BULK_LANE, LIVE_LANE
-from mappings.language.frozen import quick_maker
 
 TOUCH = """
     ON CONFLICT (audience_id, contact_id) DO UPDATE SET
@@ -93,8 +93,7 @@ POSTPONE = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TakenChange:
+class TakenChange(msgspec.Struct, frozen=True, gc=False):
     """A change as it stood when it was taken. `sent_email`: somebody was at it and never said how it ended."""
 
     contact_id: int
@@ -106,12 +105,10 @@ class TakenChange:
     is_abandoned: bool = False  # whoever held it never came back: a call may have been made
 
 
-_make_taken = quick_maker(TakenChange)
 How = Literal["done", "again", "release", "later"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """How the work on a change ended: done; again at once; released, for nothing was sent; or later.
 
     `later` waits `delay_seconds`; None parks it until it is touched again.
@@ -159,7 +156,7 @@ def take_changes(
     Before it ends each must be dropped or leased. In order of contact id.
     """
     rows = session.execute(TAKE, {"audience_id": audience_id, "limit": limit, "max_lane": max_lane})
-    return tuple([_make_taken(*row) for row in sorted(map(tuple, rows))])
+    return tuple([TakenChange(*row) for row in sorted(map(tuple, rows))])
 
 
 def drop_changes(session: Session, changes: Sequence[TakenChange]) -> None:

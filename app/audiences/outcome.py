@@ -1,8 +1,9 @@
 """What an answer of Mailchimp means for one contact: what the mirror learns, and how the change ends. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 from app.audiences.mirror import MirrorWrite
 from app.audiences.plan import Operation
@@ -10,7 +11,6 @@ from app.audiences.valve import REACHABLE_THERE, is_own_opt_out
 from app.audiences.views import LEFT, AudienceView, Trouble
 from integrations.mailchimp.answers import MemberState, subscriber_hash
 from integrations.mailchimp.problems import Classification
-from mappings.language.frozen import quick_maker
 
 # done: nothing left. again: plan once more at once. retry: later, by kind. release: later, nobody's fault. park: given up.
 Verdict = Literal["done", "again", "retry", "release", "park"]
@@ -38,8 +38,7 @@ VERDICTS: Mapping[str, Verdict] = {
 ADDRESS_REFUSED = frozenset({"opt_out", "hosted_form", "reject_address"})
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How one operation ended. `opt_out`: the method, when Mailchimp told of an opt-out that we did not ask for,
     by whoever has `address` where no `state` names it.
 
@@ -54,13 +53,10 @@ class Outcome:
     kind: str = ""  # of the failure
     opt_out: str = ""
     state: MemberState | None = None
-    theirs: Mapping[str, Any] = field(default_factory=dict)
+    theirs: Mapping[str, Any] = msgspec.field(default_factory=dict)
     is_first_reading: bool = False  # of a member whom the mirror did not know
     is_unasked: bool = False  # an `ask` that ended before anything was asked
     address: str = ""
-
-
-_make_write, _make_outcome = quick_maker(MirrorWrite), quick_maker(Outcome)
 
 
 def from_member(
@@ -79,7 +75,7 @@ def from_member(
     is_setting = operation.kind == "set_status"
     is_ours = is_setting and not is_own_opt_out(state.unsubscribe_reason)
     fields = mapped_fields(state, audience)
-    write = _make_write(
+    write = MirrorWrite(
         operation.contact_id,
         state.email or operation.email,
         state.member_hash,
@@ -90,14 +86,10 @@ def from_member(
         state.contact_id,
         state.changed_at,
         trouble or operation.trouble,
-        is_failed=False,
-        keeps_error=False,
         interests=_interests(operation, state, audience),
         marketing_permissions=_permissions(operation, state, audience, has_permissions=has_permissions),
         theirs_changed=dict.fromkeys(operation.merge_fields),
-        asked_evidence_id=None,
         reason=operation.reason,
-        refused_hash="",
     )
     # What was known before is in the ledger with its own time; our write's time would make it newer than it is. Whoever
     # turns out to have gone by themselves before our write is news.
@@ -110,21 +102,15 @@ def from_member(
         and state.status in REACHABLE_THERE
         and (has_permissions or not operation.permissions)
     )
-    outcome: Outcome = _make_outcome(
+    return Outcome(
         operation.contact_id,
         "done" if is_setting or is_whole else "again",
         write,
-        is_forgotten=False,
-        trouble=None,
-        kind="",
         opt_out=opt_out,
         state=state,
         theirs=_changed_by_others(operation, fields),
         is_first_reading=operation.is_new,
-        is_unasked=False,
-        address="",
     )
-    return outcome
 
 
 def has_same_tags(wanted: tuple[str, ...], there: tuple[str, ...]) -> bool:

@@ -1,10 +1,10 @@
 """Planning: what one contact needs at Mailchimp, decided from the contact, its consent and the mirror. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field
-from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from typing import Any, Literal
+
+import msgspec
 
 from app.audiences.desire import NONE, Desired, Difference, desire, find_difference, for_new
 from app.audiences.troubles import find_trouble, unfit_trouble
@@ -21,7 +21,6 @@ from app.audiences.valve import (
 )
 from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
 from integrations.mailchimp.answers import subscriber_hash
-from mappings.language.frozen import quick_maker
 
 Kind = Literal[
     "nothing", "upsert", "ask", "set_status", "archive", "erase", "change_email", "tags", "cannot_sync"
@@ -36,8 +35,7 @@ ADDRESS_WITHDRAWN = "somebody at the same address opted out"
 ERASED = "was erased"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, gc=False):
     """One intended step for one contact. `member` is the hash to address; `tags` are all that should be set.
 
     `is_new`: the mirror does not know the member, so that a write may make it. `status` is empty in every profile
@@ -53,16 +51,16 @@ class Operation:
     member: str = ""
     status_if_new: str = ""
     status: str = ""
-    merge_fields: Mapping[str, Any] = field(default_factory=dict)
+    merge_fields: Mapping[str, Any] = msgspec.field(default_factory=dict)
     tags: tuple[str, ...] = ()
     tags_add: tuple[str, ...] = ()
     tags_remove: tuple[str, ...] = ()
     pushed_hash: str = ""
     is_new: bool = False
     trouble: Trouble | None = None
-    interests: Mapping[str, bool] = field(default_factory=dict)
-    permissions: Mapping[str, bool] = field(default_factory=dict)
-    known: Mapping[str, Any] = field(default_factory=dict)
+    interests: Mapping[str, bool] = msgspec.field(default_factory=dict)
+    permissions: Mapping[str, bool] = msgspec.field(default_factory=dict)
+    known: Mapping[str, Any] = msgspec.field(default_factory=dict)
     evidence_id: int | None = None  # of consent that the person confirmed
     is_double_opt_in: bool = False
     was: str = ""  # the member's status as known: a decided status rests on it, and it is no news
@@ -85,19 +83,6 @@ class Operation:
         return self.kind == "set_status" and self.member == subscriber_hash(self.email)
 
 
-_make = quick_maker(Operation)
-_IDLE = {
-    one.name: one.default if one.default is not MISSING else NONE
-    for one in dataclass_fields(Operation)
-    if one.name not in {"kind", "contact_id", "pushed_hash"}
-}
-
-
-def _nothing(contact_id: int, pushed_hash: str = "") -> Operation:
-    operation: Operation = _make("nothing", contact_id, pushed_hash=pushed_hash, **_IDLE)
-    return operation
-
-
 def plan_member(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Operation:
     """The next step for this contact; `nothing` when Mailchimp has what it should have."""
     operation = _plan(contact, mirror, audience)
@@ -115,7 +100,7 @@ def _plan(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -
     if standing.is_opted_out:
         return _opt_out(contact, mirror)
     if not standing.is_admitted:
-        return _nothing(contact.contact_id)
+        return Operation("nothing", contact.contact_id)
     if not contact.email:
         return _leave(contact, mirror, audience, NO_ADDRESS)
     if audience.entry.tests and not audience.entry.holds(contact.facts):
@@ -152,7 +137,7 @@ def find_move(contact: ContactView, mirror: Mirror | None, audience: AudienceVie
 
 def _erase(contact: ContactView, mirror: Mirror | None) -> Operation:
     if mirror is None or not mirror.member_hash:
-        return _nothing(contact.contact_id)
+        return Operation("nothing", contact.contact_id)
     return Operation("erase", contact.contact_id, mirror.email, mirror.member_hash, reason=ERASED)
 
 
@@ -160,7 +145,7 @@ def _opt_out(contact: ContactView, mirror: Mirror | None) -> Operation:
     if mirror is None or not must_unsubscribe(
         contact.standing, mirror.status, is_uncertain=mirror.is_uncertain
     ):
-        return _nothing(contact.contact_id)
+        return Operation("nothing", contact.contact_id)
     return Operation(
         "set_status",
         contact.contact_id,
@@ -201,7 +186,7 @@ def _leave(contact: ContactView, mirror: Mirror | None, audience: AudienceView, 
     is_ours = mirror is not None and (bool(mirror.pushed_hash) or mirror.is_uncertain)
     is_there = mirror is not None and (mirror.status in REACHABLE_THERE or mirror.is_uncertain)
     if mirror is None or not is_ours or not is_there or mirror.is_taken_out_by_us or policy == "keep":
-        return _nothing(contact.contact_id)
+        return Operation("nothing", contact.contact_id)
     kind, status = LEAVING[policy]
     return Operation(
         kind, contact.contact_id, mirror.email, mirror.member_hash, SAFE_IF_NEW, status, reason=reason
@@ -276,13 +261,13 @@ def _profile(desired: Desired, contact: ContactView, mirror: Mirror, audience: A
 
 def _tags(desired: Desired, mirror: Mirror) -> Operation:
     if desired.tags == mirror.tags:
-        return _nothing(desired.contact_id, desired.hash)
+        return Operation("nothing", desired.contact_id, pushed_hash=desired.hash)
     wanted = {tag.casefold() for tag in desired.tags}
     there = {tag.casefold() for tag in mirror.tags}
     add = tuple(tag for tag in desired.tags if tag.casefold() not in there)
     remove = tuple(tag for tag in mirror.tags if tag.casefold() not in wanted)
     if not add and not remove:
-        return _nothing(desired.contact_id, desired.hash)
+        return Operation("nothing", desired.contact_id, pushed_hash=desired.hash)
     return _step("tags", desired, Difference(), tags_add=add, tags_remove=remove)
 
 
@@ -300,7 +285,7 @@ def _step(
     evidence_id: int | None = None,
     is_new: bool = False,
 ) -> Operation:
-    operation: Operation = _make(
+    return Operation(
         kind,
         desired.contact_id,
         desired.email,
@@ -318,9 +303,5 @@ def _step(
         difference.permissions,
         known,
         evidence_id,
-        is_double_opt_in=False,
         was=was,
-        seen_at=None,
-        reason="",
     )
-    return operation

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from app.audiences.asking import note_asked
@@ -26,7 +27,6 @@ from app.audiences.valve import OPTED_OUT_THERE
 from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
 from app.inbox.models import BULK_LANE
 from integrations.mailchimp.answers import subscriber_hash
-from mappings.language.frozen import quick_maker
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,10 @@ class Prepared:
     troubles: tuple[tuple[int, Trouble], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
+class _Planned(msgspec.Struct, frozen=True, gc=False):
     contact: ContactView
     mirror: Mirror | None
     operation: Operation
-
-
-_make_held, _make_planned = quick_maker(Held), quick_maker(_Planned)
 
 
 def prepare_operations(
@@ -70,7 +66,7 @@ def prepare_operations(
         session, audience.audience_id, [one.contact_id for one in changes.values() if one.is_abandoned]
     )
     planned = [
-        _make_planned(one.contact, one.mirror, plan_member(one.contact, one.mirror, audience))
+        _Planned(one.contact, one.mirror, plan_member(one.contact, one.mirror, audience))
         for one in _load(session, audience, list(changes)).values()
     ]
     idle = [one for one in planned if not one.operation.is_call]
@@ -78,7 +74,7 @@ def prepare_operations(
     drop_changes(session, [changes[one.operation.contact_id] for one in idle])
     token, operations = _lease(session, audience, guard, planned, (changes, lease_seconds))
     held = {
-        one.contact_id: _make_held(token, change.number, change.attempt_count, change.lane)
+        one.contact_id: Held(token, change.number, change.attempt_count, change.lane)
         for one in operations
         if token and (change := changes[one.contact_id])
     }

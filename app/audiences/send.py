@@ -2,10 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from app.audiences.outcome import (
     OPT_OUT_METHODS,
@@ -144,7 +143,7 @@ def whole_tags(gateway: Gateway, audience: AudienceView, state: MemberState) -> 
     if state.tag_count <= len(state.tags) or not audience.managed_tags:
         return state
     tags = gateway.list_member_tags(audience.list_id, state.member_hash)
-    return msgspec.structs.replace(state, tags=tuple(tag.name for tag in tags))
+    return replace(state, tags=tuple(tag.name for tag in tags))
 
 
 def _unsubscribe(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
@@ -222,7 +221,7 @@ def _post(
 ) -> tuple[list[Outcome], dict[str, list[str]]]:
     """Outcomes of one call, and by member hash the fields to leave out of a second one."""
     answer = gateway.push_members(audience.list_id, list(bodies.values()), skip_merge_validation=True)
-    states = {subscriber_hash(state.email): state for state in answer.members}
+    states = {state.member_hash or subscriber_hash(state.email): state for state in answer.members}
     errors: dict[str, list[BatchError]] = defaultdict(list)
     for error in answer.errors:
         errors[subscriber_hash(error.email)].append(error)

@@ -3,8 +3,9 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from msgspec.structs import replace
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -22,7 +23,6 @@ from app.audiences.theirs import FieldNews, hold_people, learn_fields
 from app.audiences.views import AudienceView, Trouble
 from app.core.clock import database_now
 from app.inbox.models import Attempt
-from mappings.language.frozen import quick_maker
 
 PEOPLE = text("""
     WITH RECURSIVE up AS (
@@ -34,7 +34,6 @@ WAITING = text(
     "SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = ANY(CAST(:hashes AS text[]))"
     " AND contact_id <> ALL(CAST(:ids AS bigint[])) AND status = '' AND sync_state = 'failed'"
 )
-_make_ended = quick_maker(Ended)
 HOWS: Mapping[str, How] = {"done": "done", "again": "again", "release": "release"}
 
 
@@ -116,8 +115,7 @@ def _writes(outcomes: Sequence[Outcome], marks: Mapping[int, dict[str, str | Non
 def _ended(outcome: Outcome, held: Held) -> Ended:
     how = HOWS.get(outcome.verdict)
     if how is not None:
-        ended: Ended = _make_ended(outcome.contact_id, held.number, held.token, how, None, None)
-        return ended
+        return Ended(outcome.contact_id, held.number, held.token, how)
     trouble = outcome.trouble or Trouble(outcome.kind, "The call failed.")
     delay = retry_seconds(outcome.kind, held.attempt_count, random.random())  # noqa: S311 - jitter
     wait = None if outcome.verdict == "park" else delay

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 Ledger = Literal["given", "withdrawn", "none"]
 
 # "forgotten" is ours: Mailchimp refused the address because it was permanently deleted there.
@@ -37,8 +39,7 @@ Move = Literal[
 CALLS = frozenset({"make", "profile", "join", "ask"})
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """What the ledger adds up to for one contact, channel and purpose.
 
     `is_address_blocked`: somebody else at the same address opted out; the strictest consent of a household wins.

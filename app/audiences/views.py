@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from app.audiences.entry import EntryTest, Facts, compile_entry
 from app.audiences.formats import FieldSpec
 from app.audiences.outward import Outward, Shape, make_shape
@@ -100,8 +102,7 @@ def _interest_rule(pair: tuple[str, Any]) -> InterestRule:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ContactView:
+class ContactView(msgspec.Struct, frozen=True, gc=False):
     """A contact as far as audiences are concerned. `speaker_id` is who stands for the address when it is shared.
 
     `provenance`, `sources` and `purposes` are loaded only where the audience's settings look at them.
@@ -109,11 +110,11 @@ class ContactView:
 
     contact_id: int
     state: str = "active"
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = msgspec.field(default_factory=dict)
     tags: tuple[str, ...] = ()
-    standing: Standing = field(default_factory=Standing)
+    standing: Standing = msgspec.field(default_factory=Standing)
     speaker_id: int | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = msgspec.field(default_factory=dict)
     sources: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()  # of the audience's channel, to which consent is given
 
@@ -127,23 +128,22 @@ class ContactView:
         return Facts(self.fields, self.tags, self.sources, self.purposes)
 
 
-@dataclass(frozen=True, slots=True)
-class Mirror:
+class Mirror(msgspec.Struct, frozen=True, gc=False):
     """What Mailchimp last said of a contact in an audience, and the hash of what was last written."""
 
     email: str
     member_hash: str
     status: str = ""
-    merge_fields: Mapping[str, Any] = field(default_factory=dict)
+    merge_fields: Mapping[str, Any] = msgspec.field(default_factory=dict)
     tags: tuple[str, ...] = ()
     pushed_hash: str = ""
     remote_contact_id: str = ""
     last_changed: datetime | None = None
     sync_state: str = "ok"
     error: Mapping[str, Any] | None = None
-    interests: Mapping[str, bool] = field(default_factory=dict)
-    marketing_permissions: Mapping[str, bool] = field(default_factory=dict)
-    theirs_changed: Mapping[str, str] = field(default_factory=dict)  # merge tag -> when, as ISO text
+    interests: Mapping[str, bool] = msgspec.field(default_factory=dict)
+    marketing_permissions: Mapping[str, bool] = msgspec.field(default_factory=dict)
+    theirs_changed: Mapping[str, str] = msgspec.field(default_factory=dict)  # merge tag -> when, as ISO text
     asked_evidence_id: int | None = None
     # The contact has another address by now, and whoever has the member's opted out.
     is_refused_there: bool = False

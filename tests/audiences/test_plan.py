@@ -1,11 +1,11 @@
 """Planning and the consent valve, pure: for every ledger and mirror, nothing subscribes without consent."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.audiences.entry import check_entry_rule, is_entitled
 from app.audiences.formats import FieldSpec
