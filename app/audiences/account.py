@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import CALL_SECONDS, binding
 from app.audiences.models import Destination
-from app.audiences.outbox import wake_changes
+from app.audiences.outbox import excuse_pause, wake_changes
 from app.audiences.simulated import DESTINATION_SLUG
 from app.core.audit import audit
 from app.core.config import Settings
@@ -153,6 +153,8 @@ def store_access(session: Session, box: SecretBox, slug: str, access: Access, ac
         )
     destination.base_url, destination.login = access.base_url, access.login
     destination.sealed_key, destination.account = box.seal(access.key, binding(slug)), dict(access.account)
+    if not is_new:
+        excuse_pause(session, destination.paused_at, destination_id=destination.id)
     destination.paused_at, destination.paused_code, destination.paused_reason = None, None, None
     destination.breaker = {}
     session.flush()

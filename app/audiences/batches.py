@@ -57,6 +57,7 @@ class Batches:
             if operation.is_bulk:
                 self._bulk[operation.contact_id] = operation
             else:
+                self._bulk.pop(operation.contact_id, None)
                 self._single.append(operation)
         self._held.update((one.contact_id, held[one.contact_id]) for one in operations)
         self._has_live |= any(held[one.contact_id].lane == LIVE_LANE for one in operations)

@@ -14,7 +14,7 @@ from app.audiences.connect import Connections, binding
 from app.audiences.hooks import LOCAL_HOSTS
 from app.audiences.live import LiveAudience, default_merge_fields, read_live_audience
 from app.audiences.models import Audience, Destination
-from app.audiences.outbox import queue_audience, wake_changes
+from app.audiences.outbox import excuse_pause, queue_audience, wake_changes
 from app.audiences.settings import CHECKS, check_settings
 from app.audiences.simulated import API_KEY, DESTINATION_SLUG
 from app.core.audit import audit
@@ -63,6 +63,7 @@ def ensure_destination(session: Session, box: SecretBox, settings: Settings) -> 
         destination.base_url, destination.sealed_key = base_url, box.seal(key, binding(slug))
         destination.login, destination.account = KEY_LOGIN, {}
         # A new key deserves a new try at once.
+        excuse_pause(session, destination.paused_at, destination_id=destination.id)
         destination.paused_at, destination.paused_code, destination.paused_reason = None, None, None
         destination.breaker = {}
         session.flush()

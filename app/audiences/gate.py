@@ -20,7 +20,7 @@ from app.audiences.breaker import (
 from app.audiences.connect import Connections
 from app.audiences.load import get_audience
 from app.audiences.models import Audience, Destination
-from app.audiences.outbox import wake_changes
+from app.audiences.outbox import excuse_pause, wake_changes
 from app.audiences.pauses import GONE, UNREACHABLE, pause_audience, raise_alert
 from app.audiences.views import AudienceView, Trouble
 from app.core.db import transaction
@@ -134,6 +134,7 @@ def _note_probe(session: Session, destination_id: int, *, is_up: bool) -> None:
     destination, now = _locked(session, destination_id)
     destination.breaker = after_probe(read_breaker(destination.breaker), now, is_up=is_up).as_dict()
     if is_up:
+        excuse_pause(session, destination.paused_at, destination_id=destination_id)
         destination.paused_at, destination.paused_code, destination.paused_reason = None, None, None
         wake_changes(session, destination_id)
 

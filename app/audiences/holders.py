@@ -118,6 +118,38 @@ HAND_OVER = text("""
     RETURNING m.contact_id
 """)
 
+# Two rows at each other's address, or a winner's at an old address and a merged contact's at the winner's: each takes the other's
+# place. (Mailchimp lets no member move to an address that another one has.) As with heirs, that Muster took somebody out is
+# nothing by which it may take in somebody else.
+CROSSED = text("""
+    SELECT w.id AS owner_id, min(o.contact_id) AS other_id
+    FROM (SELECT unnest(CAST(:ids AS bigint[])) AS id
+          UNION SELECT merged_into_id FROM contacts WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'merged') AS a
+    CROSS JOIN LATERAL (SELECT id, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
+        WHERE id = a.id AND state = 'active' OFFSET 0) AS w
+    CROSS JOIN LATERAL (SELECT subscriber_hash AS hash FROM members
+        WHERE audience_id = :audience_id AND contact_id = w.id OFFSET 0) AS m
+    CROSS JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = w.hash
+        AND contact_id <> w.id AND (status <> '' OR sync_state = 'ok') OFFSET 0) AS o
+    CROSS JOIN LATERAL (SELECT state, merged_into_id, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
+        WHERE id = o.contact_id OFFSET 0) AS c
+    WHERE m.hash <> w.hash
+      AND ((c.state = 'merged' AND c.merged_into_id = w.id) OR (c.state = 'active' AND c.hash = m.hash AND w.id < o.contact_id))
+    GROUP BY w.id
+""")
+ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('members.crossed', :audience_id))")
+# By way of a number that nobody has: a key is not given twice, not even within a statement.
+CROSS = tuple(
+    text(
+        "UPDATE members m SET contact_id = p.after,"  # noqa: S608 - constants only
+        " pushed_hash = CASE WHEN m.status IN ('unsubscribed', 'cleaned') THEN '' ELSE m.pushed_hash END"
+        f" FROM (SELECT {before} AS before, {after} AS after"
+        "   FROM unnest(CAST(:owners AS bigint[]), CAST(:others AS bigint[])) AS u(owner, other)) AS p"
+        " WHERE m.audience_id = :audience_id AND m.contact_id = p.before"
+    )
+    for before, after in (("owner", "-owner"), ("other", "owner"), ("-owner", "other"))
+)
+
 
 def find_strays(session: Session, situations: Mapping[int, Situation]) -> set[int]:
     """Contacts whose mirror row may be somebody else's, or who may have one of somebody merged: of thousands, a few."""
@@ -134,7 +166,15 @@ def find_holders(session: Session, audience: AudienceView, contact_ids: Collecti
     asked: dict[str, Any] = {**_asked(audience), "ids": numbers_column(contact_ids)}
     for statement in (LET_GO, GIVE_WAY):
         session.execute(statement, asked)
-    return {*session.scalars(ADOPT, asked), *session.scalars(HAND_OVER, asked)}
+    holders = {*session.scalars(ADOPT, asked), *session.scalars(HAND_OVER, asked)}
+    if not session.execute(CROSSED, asked).first():
+        return holders
+    session.execute(ONE_AT_A_TIME, asked)
+    crossed = session.execute(CROSSED, asked).all()  # what is left of it by now
+    pairs = {"owners": [row.owner_id for row in crossed], "others": [row.other_id for row in crossed]}
+    for statement in CROSS:
+        session.execute(statement, {"audience_id": audience.audience_id, **pairs})
+    return holders | {*pairs["owners"], *pairs["others"]}
 
 
 def find_holders_of(session: Session, audience: AudienceView, member_hashes: Iterable[str]) -> set[int]:

@@ -105,7 +105,8 @@ WRITE = text(f"""
         status = CASE WHEN excluded.contact_id = ANY(CAST(:keep_status AS bigint[])) THEN m.status ELSE excluded.status END,
         merge_fields = m.merge_fields || excluded.merge_fields,
         tags = CASE WHEN excluded.contact_id = ANY(CAST(:keep_tags AS bigint[])) THEN m.tags ELSE excluded.tags END,
-        pushed_hash = CASE WHEN excluded.pushed_at IS NULL THEN m.pushed_hash ELSE excluded.pushed_hash END,
+        pushed_hash = CASE WHEN excluded.pushed_at IS NULL THEN m.pushed_hash
+            WHEN excluded.pushed_hash = '' AND m.pushed_hash NOT IN ('', 'left') THEN 'stale' ELSE excluded.pushed_hash END,
         pushed_at = coalesce(excluded.pushed_at, m.pushed_at),
         remote_contact_id = coalesce(nullif(excluded.remote_contact_id, ''),
             CASE WHEN m.subscriber_hash = excluded.subscriber_hash THEN m.remote_contact_id ELSE '' END),
@@ -187,11 +188,14 @@ def forget_members(session: Session, audience_id: int, contact_ids: Collection[i
 
 
 def distrust_members(session: Session, audience_id: int, contact_ids: Collection[int]) -> None:
-    """A late writer may have left older values at Mailchimp: forget what was pushed, so that all of it goes again."""
+    """A late writer may have left older values at Mailchimp: forget what was pushed, so that all of it goes again.
+
+    Whose member it is and that Muster took them out stays known.
+    """
     if contact_ids:
         session.execute(
             text(
-                "UPDATE members SET pushed_hash = CASE WHEN pushed_hash = 'left' THEN pushed_hash ELSE '' END,"
+                "UPDATE members SET pushed_hash = CASE WHEN pushed_hash IN ('', 'left') THEN pushed_hash ELSE 'stale' END,"
                 " merge_fields = '{}', tags = '{}', updated_at = now()"
                 " WHERE audience_id = :audience_id AND contact_id = ANY(CAST(:ids AS bigint[]))"
             ),

@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -79,6 +80,11 @@ RELEASE = text("""
     UPDATE changes SET lease_token = NULL, leased_until = NULL, next_attempt_at = now(),
         sent_email = CASE WHEN contact_id <> ALL(CAST(:known AS bigint[])) THEN sent_email END
     WHERE audience_id = :audience_id AND contact_id = ANY(CAST(:ids AS bigint[]))
+""")
+EXCUSE = text("""
+    UPDATE changes c SET first_failed_at = first_failed_at + (now() - greatest(first_failed_at, :paused_at))
+    FROM audiences a WHERE a.id = c.audience_id AND (a.destination_id = :destination_id OR a.id = :audience_id)
+      AND c.first_failed_at IS NOT NULL AND c.parked_at IS NULL
 """)
 POSTPONE = text(
     "UPDATE changes c SET lease_token = NULL, leased_until = NULL, attempt_count = attempt_count + 1,"
@@ -244,6 +250,15 @@ def wake_changes(session: Session, destination_id: int, within_seconds: float = 
             {"destination_id": destination_id, "within": within_seconds},
         )
     )
+
+
+def excuse_pause(
+    session: Session, paused_at: datetime | None, *, destination_id: int = 0, audience_id: int = 0
+) -> None:
+    """A pause is over: its time does not count among the hours after which a change is given up."""
+    if paused_at is not None:
+        asked = {"paused_at": paused_at, "destination_id": destination_id, "audience_id": audience_id}
+        session.execute(EXCUSE, asked)
 
 
 def _release(session: Session, audience_id: int, ends: Sequence[Ended]) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from app.audiences.mirror import MirrorWrite
 from app.audiences.plan import Operation
 from app.audiences.valve import REACHABLE_THERE, is_own_opt_out
-from app.audiences.views import LEFT, AudienceView, Trouble
+from app.audiences.views import LEFT, STALE, AudienceView, Trouble
 from integrations.mailchimp.answers import MemberState, subscriber_hash
 from integrations.mailchimp.problems import Classification
 
@@ -34,6 +34,8 @@ VERDICTS: Mapping[str, Verdict] = {
 }
 
 
+# Refusals of what a member has, for which nobody may stay who is to be taken out: tried again, and given up in the admin's sight.
+VALUE_REFUSED = frozenset({"drop_fields", "reject_address"})
 # Refusals of an address; the member that was to move there is none the worse for it.
 ADDRESS_REFUSED = frozenset({"opt_out", "hosted_form", "reject_address"})
 
@@ -98,7 +100,7 @@ def from_member(
     # Anybody found out of the audience is planned once more, which notes the reason without a call.
     is_whole = (
         (operation.tags == tags or has_same_tags(operation.tags, tags))
-        and operation.pushed_hash != ""
+        and operation.pushed_hash not in {"", STALE}
         and state.status in REACHABLE_THERE
         and (has_permissions or not operation.permissions)
     )
@@ -194,6 +196,8 @@ def from_problem(operation: Operation, problem: Classification, audience: Audien
         return _gone(operation, trouble)
     if operation.kind == "change_email" and problem.action in ADDRESS_REFUSED:
         return _stayed(operation, problem, trouble)
+    if operation.kind == "set_status" and problem.action in VALUE_REFUSED:
+        return Outcome(operation.contact_id, "retry", trouble=trouble, kind=problem.kind)
     if problem.action == "opt_out":
         return _held_out(operation, trouble)
     write = None

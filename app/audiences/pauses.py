@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from app.audiences.models import Audience
+from app.audiences.outbox import excuse_pause
 from app.audiences.views import Trouble
 from app.core.audit import audit
 from app.core.log import get_log
@@ -61,6 +62,7 @@ def resume_audience(session: Session, audience_id: int, actor: str = "muster") -
     if audience.paused_at is None:
         return False
     before = {"code": audience.paused_code, "reason": audience.paused_reason}
+    excuse_pause(session, audience.paused_at, audience_id=audience_id)
     audience.paused_at, audience.paused_code, audience.paused_reason = None, None, None
     session.flush()
     wake_audience(session, audience_id)

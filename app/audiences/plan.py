@@ -19,7 +19,7 @@ from app.audiences.valve import (
     entry_status,
     must_unsubscribe,
 )
-from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
+from app.audiences.views import STALE, AudienceView, ContactView, Mirror, Trouble
 from integrations.mailchimp.answers import subscriber_hash
 
 Kind = Literal[
@@ -30,6 +30,7 @@ Kind = Literal[
 NO_LONGER_FITS = "no longer fits the audience's rule"
 NO_ADDRESS = "has no e-mail address any more"
 MERGED = "was merged into another contact"
+NO_CONSENT = "has no consent any more"
 WITHDRAWN = "withdrew consent"
 ADDRESS_WITHDRAWN = "somebody at the same address opted out"
 ERASED = "was erased"
@@ -100,7 +101,7 @@ def _plan(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -
     if standing.is_opted_out:
         return _opt_out(contact, mirror)
     if not standing.is_admitted:
-        return Operation("nothing", contact.contact_id)
+        return _leave(contact, mirror, audience, NO_CONSENT)
     if not contact.email:
         return _leave(contact, mirror, audience, NO_ADDRESS)
     if audience.entry.tests and not audience.entry.holds(contact.facts):
@@ -225,6 +226,7 @@ def _enter(
         status=again,
         was=mirror.status if mirror is not None else "",
         evidence_id=contact.standing.evidence_id if contact.standing.is_confirmed else None,
+        seen_at=mirror.last_changed if mirror is not None else None,
     )
 
 
@@ -256,19 +258,19 @@ def _profile(desired: Desired, contact: ContactView, mirror: Mirror, audience: A
         )
     if difference.is_profile or difference.permissions:
         return _step("upsert", desired, difference, known=mirror.merge_fields, was=mirror.status)
-    return _tags(desired, mirror)
+    return _tags(desired, mirror, "" if difference.is_held else desired.hash)
 
 
-def _tags(desired: Desired, mirror: Mirror) -> Operation:
+def _tags(desired: Desired, mirror: Mirror, pushed_hash: str) -> Operation:
     if desired.tags == mirror.tags:
-        return Operation("nothing", desired.contact_id, pushed_hash=desired.hash)
+        return Operation("nothing", desired.contact_id, pushed_hash=pushed_hash)
     wanted = {tag.casefold() for tag in desired.tags}
     there = {tag.casefold() for tag in mirror.tags}
     add = tuple(tag for tag in desired.tags if tag.casefold() not in there)
     remove = tuple(tag for tag in mirror.tags if tag.casefold() not in wanted)
     if not add and not remove:
-        return Operation("nothing", desired.contact_id, pushed_hash=desired.hash)
-    return _step("tags", desired, Difference(), tags_add=add, tags_remove=remove)
+        return Operation("nothing", desired.contact_id, pushed_hash=pushed_hash)
+    return _step("tags", desired, Difference(is_held=not pushed_hash), tags_add=add, tags_remove=remove)
 
 
 def _step(
@@ -283,6 +285,7 @@ def _step(
     tags_remove: tuple[str, ...] = (),
     known: Mapping[str, Any] = NONE,
     evidence_id: int | None = None,
+    seen_at: datetime | None = None,
     is_new: bool = False,
 ) -> Operation:
     return Operation(
@@ -296,7 +299,7 @@ def _step(
         desired.tags,
         tags_add,
         tags_remove,
-        "" if difference.is_held else desired.hash,
+        STALE if difference.is_held else desired.hash,
         is_new,
         unfit_trouble(desired.unfit) if desired.unfit else None,
         difference.interests,
@@ -304,4 +307,5 @@ def _step(
         known,
         evidence_id,
         was=was,
+        seen_at=seen_at,
     )

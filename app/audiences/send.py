@@ -16,7 +16,7 @@ from app.audiences.outcome import (
     from_tags,
 )
 from app.audiences.plan import Operation
-from app.audiences.valve import return_status
+from app.audiences.valve import is_own_opt_out, return_status
 from app.audiences.views import AudienceView, Trouble
 from integrations.mailchimp.answers import BatchError, MemberState, subscriber_hash
 from integrations.mailchimp.gateway import Gateway
@@ -51,14 +51,48 @@ def _send_single(gateway: Gateway, audience: AudienceView, operation: Operation)
 def _put(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
     if operation.status:
         there = gateway.find_member(audience.list_id, operation.member)
-        # Somebody else took them in, or out, since: what is there now decides anew, not a status of ours.
-        if there is not None and there.status != (operation.was or "archived"):
-            return from_member(replace(operation, pushed_hash="", merge_fields={}), there, audience)
+        # Somebody else took them in, or out, since, or out anew: what is there now decides, not a status of ours.
+        if there is not None and _is_changed(operation, there):
+            return from_member(replace(operation, pushed_hash="", merge_fields={}, was=""), there, audience)
+    try:
+        return _without_bad_fields(
+            operation,
+            gateway,
+            audience,
+            lambda body: gateway.put_member(
+                audience.list_id, operation.member, body, skip_merge_validation=True
+            ),
+        )
+    except MailchimpProblem as problem:
+        if problem.kind != "member_exists" or operation.status:
+            raise
+    return _put_by_address(gateway, audience, operation)
+
+
+def _is_changed(operation: Operation, there: MemberState) -> bool:
+    """Whether the member is not as it was when it was decided to take it in again."""
+    is_anew = there.status in OPT_OUT_METHODS and (
+        there.changed_at != operation.seen_at or is_own_opt_out(there.unsubscribe_reason)
+    )
+    return is_anew or there.status != (operation.was or "archived")
+
+
+def _put_by_address(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    """Very old members have the hash of an address that was not lower-cased, at which a PUT finds nobody."""
+    there = gateway.get_member(audience.list_id, operation.email)
     return _without_bad_fields(
         operation,
         gateway,
         audience,
-        lambda body: gateway.put_member(audience.list_id, operation.member, body, skip_merge_validation=True),
+        lambda body: replace(
+            gateway.patch_member(
+                audience.list_id,
+                there.contact_id or there.member_hash,
+                {name: value for name, value in body.items() if name in PATCHED and name != "email_address"},
+                skip_merge_validation=True,
+            ),
+            member_hash=operation.member,
+        ),
     )
 
 
@@ -74,12 +108,19 @@ def _ask(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outc
         return replace(from_member(read, there, audience), is_unasked=True)
     status = return_status(there.unsubscribe_reason, is_double_opt_in=operation.is_double_opt_in)
     try:
-        state = gateway.patch_member(audience.list_id, operation.member, {"status": status})
+        state = _set_status(gateway, audience, operation, status)
     except MailchimpProblem as problem:
         if problem.kind != COMPLIANCE.kind or status == "pending":
             raise
-        state = gateway.patch_member(audience.list_id, operation.member, {"status": "pending"})
+        state = _set_status(gateway, audience, operation, "pending")
     return from_member(read, state, audience)
+
+
+def _set_status(gateway: Gateway, audience: AudienceView, operation: Operation, status: str) -> MemberState:
+    """Whatever is wrong with the values that the member has, nobody is kept in or out for it."""
+    return gateway.patch_member(
+        audience.list_id, operation.member, {"status": status}, skip_merge_validation=True
+    )
 
 
 def _change_email(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
@@ -150,7 +191,7 @@ def _unsubscribe(gateway: Gateway, audience: AudienceView, operation: Operation)
     """By PATCH, which needs a member; where one may exist unknown to us, by PUT, which leaves no gap for a late writer."""
     if not operation.is_new:
         try:
-            state = gateway.patch_member(audience.list_id, operation.member, {"status": operation.status})
+            state = _set_status(gateway, audience, operation, operation.status)
             return from_member(operation, state, audience)
         except MailchimpProblem as problem:
             if problem.kind != "not_found":
@@ -221,7 +262,8 @@ def _post(
 ) -> tuple[list[Outcome], dict[str, list[str]]]:
     """Outcomes of one call, and by member hash the fields to leave out of a second one."""
     answer = gateway.push_members(audience.list_id, list(bodies.values()), skip_merge_validation=True)
-    states = {state.member_hash or subscriber_hash(state.email): state for state in answer.members}
+    # By the address: a very old member's id is the hash of one that was not lower-cased.
+    states = {subscriber_hash(state.email): state for state in answer.members}
     errors: dict[str, list[BatchError]] = defaultdict(list)
     for error in answer.errors:
         errors[subscriber_hash(error.email)].append(error)
@@ -231,15 +273,19 @@ def _post(
         if key not in bodies:
             continue
         if key in states:
-            state = whole_tags(gateway, audience, states[key])
+            state = whole_tags(gateway, audience, _at(states[key], key))
             outcomes.append(
                 from_member(operation, state, audience, (troubles or {}).get(key), has_permissions=False)
             )
-        elif any(error.kind == BAD_MERGE_FIELD.kind for error in errors[key]):
+        elif operation.merge_fields and any(error.kind == BAD_MERGE_FIELD.kind for error in errors[key]):
             bad_fields[key] = [error.field for error in errors[key]]
         else:
             outcomes.append(from_problem(operation, _worst(errors[key]), audience))
     return outcomes, bad_fields
+
+
+def _at(state: MemberState, key: str) -> MemberState:
+    return state if state.member_hash == key else replace(state, member_hash=key)
 
 
 def _resend(

@@ -18,6 +18,8 @@ from app.audiences.valve import Standing
 CAREFUL = frozenset({"theirs", "review"})
 # `members.pushed_hash` of somebody whom Muster itself took out, so that Muster may take them in again.
 LEFT = "left"
+# ... and of somebody whom Muster wrote, without knowing all that stands there.
+STALE = "stale"
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,48 @@ def test_a_value_changed_back_after_a_lost_answer_is_written_again(
     assert {first} == {office.fields(contact_id)["first_name"] for contact_id in ids}
 
 
+@pytest.mark.parametrize("policy", ["archive", "unsubscribe"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_whoever_should_leave_after_a_lost_answer_leaves(
+    office: Any, simulator: Any, policy: str, count: int
+) -> None:
+    office.put(entry_rule={"tags_any": ["alumni"]}, on_leave=policy)
+    ids = office.add_many(count, tags=("Alumni",))
+    office.push()
+    for contact_id in ids:
+        office.change(contact_id, first_name="Other")
+    simulator.fault("reset_before", times=1, path="/lists")
+    office.push()
+
+    for contact_id in ids:
+        office.tag(contact_id)
+    office.hurry()
+    office.push()
+
+    there = {simulator.member(f"person{number}@house.test").status for number in range(count)}
+    assert {"archived" if policy == "archive" else "unsubscribed"} == there
+
+
+def test_the_time_of_a_pause_does_not_count_against_a_change(office: Any, simulator: Any) -> None:
+    office.add_many(1)
+    simulator.fault("503_html", times=1, path="/lists")
+    office.push()
+    simulator.fault("401")
+    office.hurry()
+    office.push()
+    office.execute("UPDATE changes SET first_failed_at = first_failed_at - interval '76 hours'")
+    office.execute(
+        "UPDATE destinations SET paused_at = paused_at - interval '76 hours', breaker = jsonb_set(breaker, '{until}', '0')"
+    )
+    simulator.mend()
+
+    simulator.fault("500", times=1, path="/lists")
+    office.hurry()
+    office.push()
+
+    assert [(None,)] == office.execute("SELECT parked_at FROM changes")
+
+
 def test_killed_between_answer_and_commit_the_push_is_repeated(
     office: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,97 @@
+"""Two members of one person, merged, parted, or of two people who swap addresses: whoever wants mail has a member, once."""
+
+from typing import Any
+
+import pytest
+
+from app.audiences.reconcile import run_reconcile
+from tests.kit.office import join_contacts, part_contacts
+
+EVE, ADA = "eve@house.test", "ada@house.test"
+
+
+def statuses(simulator: Any) -> tuple[str, str]:
+    """Eve's and Ada's."""
+    return simulator.member(EVE).status, simulator.member(ADA).status
+
+
+@pytest.mark.parametrize("pair_count", [1, 4])
+def test_of_two_members_merged_the_one_at_the_address_that_stands_stays(
+    office: Any, simulator: Any, pair_count: int
+) -> None:
+    pairs = []
+    for number in range(pair_count):
+        winner = office.add(f"winner{number}@house.test", first_name="Eve")
+        pairs.append((winner, office.add(f"loser{number}@house.test", first_name="Ada")))
+    office.push()
+    for winner, loser in pairs:
+        join_contacts(office, winner, loser)
+
+    office.push()
+
+    found = {
+        (simulator.member(f"winner{number}@house.test").status, simulator.member(f"loser{number}@house.test").status)
+        for number in range(pair_count)
+    }  # fmt: skip
+    assert {("archived", "subscribed")} == found  # the newer address is the one that stands
+    assert {"given"} == {office.consent(winner) for winner, _ in pairs}
+
+
+def test_what_a_merge_settled_a_later_reading_and_comparison_leave_alone(office: Any, simulator: Any) -> None:
+    winner, loser = office.add(EVE, first_name="Eve"), office.add(ADA, first_name="Ada")
+    office.push()
+    join_contacts(office, winner, loser)
+    office.push()
+    simulator.later()
+
+    office.pull()
+    run_reconcile(office.sessions, office.connections, office.audience_id)
+    office.touch(winner, loser)
+    office.push()
+
+    assert ("archived", "subscribed") == statuses(simulator)
+    assert ADA == office.mirror(winner).email_address
+
+
+def test_once_they_are_parted_each_has_the_member_at_their_address(office: Any, simulator: Any) -> None:
+    winner, loser = office.add(EVE, first_name="Eve"), office.add(ADA, first_name="Ada")
+    office.push()
+    merge_id = join_contacts(office, winner, loser)
+    office.push()
+
+    part_contacts(office, merge_id)
+    for _ in range(3):
+        office.push()
+
+    assert ("subscribed", "subscribed") == statuses(simulator)
+    assert (EVE, ADA) == tuple(office.mirror(one).email_address for one in (winner, loser))
+
+
+def test_two_who_swap_their_addresses_swap_their_members(office: Any, simulator: Any) -> None:
+    eve, ada = office.add(EVE, first_name="Eve"), office.add(ADA, first_name="Ada")
+    office.push()
+    office.execute("DELETE FROM identities")
+    office.change(eve, email=ADA)
+    office.change(ada, email=EVE)
+
+    for _ in range(2):
+        office.push()
+
+    assert ("subscribed", "subscribed") == statuses(simulator)
+    assert ("Ada", "Eve") == tuple(simulator.member(one).merge_fields["FNAME"] for one in (EVE, ADA))
+    assert 0 == office.change_count()
+
+
+def test_whoever_was_subscribed_on_the_consent_of_another_leaves_once_they_are_parted(
+    office: Any, simulator: Any
+) -> None:
+    ada, eve = office.add(ADA), office.add(EVE, consent="none")
+    office.execute("DELETE FROM changes")
+    merge_id = join_contacts(office, eve, ada)
+    office.push()
+    assert "subscribed" == simulator.member(EVE).status
+
+    part_contacts(office, merge_id)
+    office.push()
+
+    assert ("none", "archived") == (office.consent(eve), simulator.member(EVE).status)
