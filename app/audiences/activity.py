@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import Connections
 from app.audiences.gate import get_destination_of, is_open
+from app.audiences.known import WHO
 from app.audiences.load import get_audience
 from app.audiences.models import Audience
 from app.audiences.runs import RunWatch
@@ -34,13 +35,14 @@ SUMMARIES: Mapping[str, str] = {
     "bounce": "{title} bounced",
 }
 KEPT = ("link_clicked", "bounce_type", "bounce_has_open_activity")
-MEMBERS = text("""
-    SELECT m.contact_id, coalesce(c.merged_into_id, c.id) AS person_id, m.subscriber_hash
+MEMBERS = text(f"""
+    SELECT m.contact_id, who.id AS person_id, m.subscriber_hash
     FROM members m JOIN contacts c ON c.id = m.contact_id AND c.state <> 'erased'
+    {WHO}
     WHERE m.audience_id = :audience_id AND m.contact_id > :after
       AND m.status IN ('subscribed', 'unsubscribed', 'cleaned', 'transactional')
     ORDER BY m.contact_id LIMIT :limit
-""")
+""")  # noqa: S608 - constants only
 # Everybody who writes here locks the contact first, so that nothing is written twice side by side.
 HOLD = text("SELECT id FROM contacts WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE")
 TELL = text("""

@@ -34,10 +34,15 @@ class Known:
     is_in_flight: bool = False
 
 
+# Who a contact (c) is today: the last of those that it was merged into, one after the other.
+WHO = """CROSS JOIN LATERAL (SELECT CASE WHEN c.state <> 'merged' THEN c.id ELSE coalesce((
+    WITH RECURSIVE up AS (SELECT id, state, merged_into_id FROM contacts WHERE id = c.id
+        UNION SELECT w.id, w.state, w.merged_into_id FROM contacts w JOIN up ON w.id = up.merged_into_id)
+    SELECT min(id) FROM up WHERE state <> 'merged'), c.id) END AS id OFFSET 0) AS who"""
 # By hash or by Mailchimp's lasting id; else by the address, where it points at one active contact only, which has no other
 # member: that one moves to the address first, or finds it taken. Every row by its
 # key (OFFSET 0; min of a sum, which no index gives): a planner without statistics would read whole tables for each page.
-FIND = text("""
+FIND = text(f"""
 WITH found AS MATERIALIZED (
     SELECT a.hash, coalesce(
         (SELECT min(m.contact_id + 0) FROM members m
@@ -53,21 +58,22 @@ WITH found AS MATERIALIZED (
          WHERE i.kind = 'email' AND i.scope = '' AND i.match_value = a.match_value)) AS contact_id
     FROM unnest(CAST(:hashes AS text[]), CAST(:remote_ids AS text[]), CAST(:values AS text[]))
         AS a(hash, remote_id, match_value))
-SELECT f.hash, f.contact_id, coalesce(c.merged_into_id, c.id) AS person_id, m.status, coalesce(m.pushed_hash, '') AS pushed_hash, m.last_changed,
+SELECT f.hash, f.contact_id, who.id AS person_id, m.status, coalesce(m.pushed_hash, '') AS pushed_hash, m.last_changed,
        coalesce(k.status, e.status, 'none') AS ledger, coalesce(k.decided_at, e.decided_at) AS decided_at,
-       coalesce(k.proof, '') AS proof, coalesce(m.merge_fields, '{}') AS merge_fields,
+       coalesce(k.proof, '') AS proof, coalesce(m.merge_fields, '{{}}') AS merge_fields,
        coalesce(m.subscriber_hash, '') AS member_hash,
        coalesce(q.leased_until > now() OR q.first_failed_at IS NOT NULL, false) AS is_in_flight
-FROM found f CROSS JOIN LATERAL (SELECT id, merged_into_id FROM contacts WHERE id = f.contact_id OFFSET 0) AS c
+FROM found f CROSS JOIN LATERAL (SELECT id, state FROM contacts WHERE id = f.contact_id OFFSET 0) AS c
+{WHO}
 LEFT JOIN LATERAL (SELECT * FROM members WHERE audience_id = :audience_id AND contact_id = f.contact_id OFFSET 0) AS m
     ON true
-LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = coalesce(c.merged_into_id, c.id) AND channel = :channel
+LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = who.id AND channel = :channel
     AND purpose = :purpose OFFSET 0) AS k ON true
-LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = coalesce(c.merged_into_id, c.id) AND channel = :channel
+LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = who.id AND channel = :channel
     AND purpose = '*' AND status = 'withdrawn' OFFSET 0) AS e ON true
 LEFT JOIN LATERAL (SELECT leased_until, first_failed_at FROM changes WHERE audience_id = :audience_id
     AND contact_id = f.contact_id OFFSET 0) AS q ON true
-""")
+""")  # noqa: S608 - constants only
 
 
 # Where nobody holds the member: the eldest of those who are written at its address, else of those who ever gave it.

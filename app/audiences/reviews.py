@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import func, text
 from sqlalchemy.orm import Session
 
+from app.audiences.known import WHO
 from app.audiences.models import FieldReview
 from app.core.audit import audit
 from app.core.errors import ConflictError, NotFoundError
@@ -27,13 +28,14 @@ CLOSE = text("""
     DELETE FROM field_reviews v USING unnest(CAST(:ids AS bigint[]), CAST(:tags AS text[])) AS r (contact_id, tag)
     WHERE v.audience_id = :audience_id AND v.verdict = '' AND (v.contact_id, v.tag) = (r.contact_id, r.tag)
 """)
-LIST = text("""
-    SELECT v.id, a.slug AS audience, v.contact_id, coalesce(c.merged_into_id, c.id) AS person_id, v.tag, v.ours,
+LIST = text(f"""
+    SELECT v.id, a.slug AS audience, v.contact_id, who.id AS person_id, v.tag, v.ours,
            v.theirs, v.seen_at
     FROM field_reviews v JOIN audiences a ON a.id = v.audience_id JOIN contacts c ON c.id = v.contact_id
+    {WHO}
     WHERE v.verdict = '' AND (CAST(:audience_id AS bigint) IS NULL OR v.audience_id = :audience_id)
     ORDER BY v.id LIMIT :limit
-""")
+""")  # noqa: S608 - constants only
 # Ours is written with the next plan: as though nobody else had touched it, and nothing stood there.
 WRITE_OURS = text("""
     UPDATE members SET theirs_changed = theirs_changed - CAST(:tag AS text),
