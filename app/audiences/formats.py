@@ -12,6 +12,8 @@ from typing import Any
 
 TEXT_BYTES = 255
 ADDRESS_PARTS = ("addr1", "city", "state", "zip")
+# What Mailchimp fills in for the parts of an address that it was not told (merge-fields reference, seen 2026-11).
+UNTOLD_PARTS = {"addr2": "", "country": "US"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,24 @@ def address_value(value: Any, _spec: FieldSpec) -> dict[str, str] | None:
     """Only a complete address: half of one blocks later updates of any field (mc-woocommerce issue 500)."""
     if not isinstance(value, Mapping):
         return None
-    parts = {name: str(value.get(name) or "").strip() for name in (*ADDRESS_PARTS, "addr2", "country")}
+    parts = {name: str(value.get(name) or "").strip() for name in (*ADDRESS_PARTS, *UNTOLD_PARTS)}
     if not all(parts[name] for name in ADDRESS_PARTS):
         return None
     return {name: part for name, part in parts.items() if part}
+
+
+def is_same_value(ours: Any, theirs: Any) -> bool:
+    """Whether Mailchimp shows `theirs` where it has `ours`: it shows an address with every part."""
+    if ours == theirs:
+        return True
+    if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping):
+        return False
+    return _shown(ours) == _shown(theirs)
+
+
+def _shown(address: Mapping[str, Any]) -> dict[str, str]:
+    told = {name: text for name, part in address.items() if (text := str(part or "").strip())}
+    return {**UNTOLD_PARTS, **told}
 
 
 def phone_value(value: Any, spec: FieldSpec) -> str | None:

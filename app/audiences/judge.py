@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from app.audiences.desire import is_newer
+from app.audiences.formats import is_same_value
 from app.contacts.survivorship import is_blank
 
 # same: nothing to do. take: theirs becomes a contact patch. keep: the contact stays as it is, and planning says whether
@@ -25,7 +26,7 @@ def judge_field(
     Of a first reading nobody knows how old its values are, so time decides nothing then: what the contact has
     stays, what it lacks is filled in.
     """
-    if ours == theirs:
+    if is_same_value(ours, theirs):
         return "same"
     if is_blank(theirs) or direction == "ours":
         return "keep"

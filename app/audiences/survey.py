@@ -1,19 +1,21 @@
 """Planning everybody of an audience without any effect: who would join, change, leave, stay, and who cannot be synced."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.audiences.formats import is_same_value
 from app.audiences.guard import LEAVING_KINDS, must_go
 from app.audiences.load import Situation, load_situations
 from app.audiences.plan import Operation, plan_member
 from app.audiences.runs import RunWatch, group_errors
 from app.audiences.valve import REACHABLE_THERE
 from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
+from app.contacts.survivorship import is_blank
 from app.core.db import transaction
 
 PAGE_SIZE = 2000
@@ -31,6 +33,8 @@ EVERYBODY = text("""
 
 
 WORDS = {"change_email": "another address", "ask": "is asked to confirm"}
+# What sets a member's profile, and with it every managed tag, at once or by the step that follows.
+PROFILE_KINDS = frozenset({"upsert", "change_email", "tags"})
 # What becomes of the member there; only a person here is erased.
 LEAVING_WORDS = {"archive": "archived", "erase": "deleted"}
 
@@ -39,8 +43,8 @@ LEAVING_WORDS = {"archive": "archived", "erase": "deleted"}
 class Finding:
     """What one contact needs. kind: added, changed, removed, opted_out, unchanged, refused, outside.
 
-    `change` says what would happen, by names of fields and tags only; `overwritten` are merge fields of theirs that
-    would be replaced by another value.
+    `change` says what would happen, by names of fields and tags and ids of interests and permissions; `overwritten` are
+    merge fields of theirs that would be replaced by another value. `is_losing`: by that, or something is taken away.
     """
 
     kind: str
@@ -67,18 +71,37 @@ def find_difference(contact: ContactView, mirror: Mirror | None, operation: Oper
 
 
 def _changed(mirror: Mirror, operation: Operation) -> Finding:
+    theirs = mirror.merge_fields
     fields = tuple(
-        tag for tag, value in sorted(operation.merge_fields.items()) if mirror.merge_fields.get(tag) != value
+        tag
+        for tag, value in sorted(operation.merge_fields.items())
+        if not is_same_value(value, theirs.get(tag))
     )
-    overwritten = tuple(tag for tag in fields if mirror.merge_fields.get(tag) not in {None, ""})
+    overwritten = tuple(tag for tag in fields if not is_blank(theirs.get(tag)))
+    is_profile = operation.kind in PROFILE_KINDS
+    gone = {
+        "tags taken off": _lacking(mirror.tags, operation.tags) if is_profile else (),
+        "interests taken away": _taken_away(mirror.interests, operation.interests),
+        "permissions taken away": _taken_away(mirror.marketing_permissions, operation.permissions),
+    }
+    named = {"tags set": _lacking(operation.tags, mirror.tags) if is_profile else (), **gone}
     parts = [
         WORDS.get(operation.kind, ""),
         f"fields {', '.join(fields)}" if fields else "",
-        f"tags set: {', '.join(operation.tags_add)}" if operation.tags_add else "",
-        f"tags taken off: {', '.join(operation.tags_remove)}" if operation.tags_remove else "",
+        *(f"{words}: {', '.join(names)}" for words, names in named.items() if names),
     ]
     change = "; ".join(part for part in parts if part) or operation.kind
-    return Finding("changed", change, fields, overwritten, bool(overwritten or operation.tags_remove))
+    return Finding("changed", change, fields, overwritten, bool(overwritten) or any(gone.values()))
+
+
+def _lacking(tags: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """The tags that are not among the others, whatever their case."""
+    folded = {tag.casefold() for tag in others}
+    return tuple(tag for tag in tags if tag.casefold() not in folded)
+
+
+def _taken_away(there: Mapping[str, bool], wanted: Mapping[str, bool]) -> tuple[str, ...]:
+    return tuple(sorted(one for one, is_set in wanted.items() if not is_set and there.get(one)))
 
 
 @dataclass(slots=True)
