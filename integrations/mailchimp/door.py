@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from mailchimp_marketing import Client
 
@@ -14,6 +14,9 @@ from integrations.mailchimp.transport import Allowance, Call, Login, Transport
 PAGE_SIZE = 1000  # the largest `count`
 DEADLINE_SECONDS = 10.0
 BULK_DEADLINE_SECONDS = 110.0  # Mailchimp gives up by itself after 120 s
+
+Asked = TypeVar("Asked")
+Found = TypeVar("Found")
 
 
 class Door:
@@ -75,3 +78,16 @@ def expect(answer: Any, *keys: str) -> Mapping[str, Any]:
     if isinstance(answer, Mapping) and all(key in answer for key in keys):
         return answer
     raise MailchimpProblem(BAD_ANSWER, 200, "Unexpected Answer")
+
+
+def understand(read: Callable[[Asked], Found], answer: Asked) -> Found:
+    """What a reader makes of an answer, or of a part of one; an answer that is not of its shape is nobody's."""
+    try:
+        return read(answer)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise MailchimpProblem(BAD_ANSWER, 200, "Unexpected Answer") from None
+
+
+def understand_all(read: Callable[[Any], Found], answer: Any, key: str) -> tuple[Found, ...]:
+    """The same of every entry of a listing, which may be empty but not absent."""
+    return understand(lambda body: tuple(read(one) for one in body[key]), expect(answer, key))

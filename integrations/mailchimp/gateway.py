@@ -3,7 +3,7 @@
 import time
 
 from integrations.mailchimp.answers import AccountInfo, read_account
-from integrations.mailchimp.door import PAGE_SIZE
+from integrations.mailchimp.door import PAGE_SIZE, expect, understand
 from integrations.mailchimp.gateway_audience import WEBHOOK_EVENTS, WEBHOOK_SOURCES, AudienceCalls
 from integrations.mailchimp.gateway_batches import BatchCalls
 from integrations.mailchimp.gateway_history import HistoryCalls
@@ -39,10 +39,11 @@ class Gateway(MemberCalls, HistoryCalls, AudienceCalls, BatchCalls):
     """
 
     def ping(self) -> str:
-        return str(self._ping.get()["health_status"])
+        return str(expect(self._ping.get(), "health_status")["health_status"])
 
     def get_root(self) -> AccountInfo:
-        return read_account(self._root.get_root(exclude_fields=["_links"]))
+        answer = self._root.get_root(exclude_fields=["_links"])
+        return understand(read_account, expect(answer, "account_id"))
 
 
 def wait_until_up(gateway: Gateway, seconds: float) -> bool:

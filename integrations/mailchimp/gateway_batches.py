@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from integrations.mailchimp.answers import read_time
-from integrations.mailchimp.door import Door, expect
+from integrations.mailchimp.door import Door, expect, understand
 from integrations.mailchimp.outside import ask_outside
 from integrations.mailchimp.problems import (
     BAD_ANSWER,
@@ -161,7 +161,10 @@ def _read_archive(content: bytes) -> Iterator[BatchAnswer]:
 
 
 def _state(answer: Any) -> BatchState:
-    body = expect(answer, "id", "status")
+    return understand(_read_state, expect(answer, "id", "status"))
+
+
+def _read_state(body: Mapping[str, Any]) -> BatchState:
     return BatchState(
         batch_id=str(body["id"]),
         status=str(body["status"]),

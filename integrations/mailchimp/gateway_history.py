@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from integrations.mailchimp.answers_more import (
     Activity,
@@ -14,8 +14,17 @@ from integrations.mailchimp.answers_more import (
     read_note,
     read_tag,
 )
-from integrations.mailchimp.door import PAGE_SIZE, Door, expect, member_key, time_text
+from integrations.mailchimp.door import (
+    PAGE_SIZE,
+    Door,
+    expect,
+    member_key,
+    time_text,
+    understand,
+    understand_all,
+)
 
+Entry = TypeVar("Entry")
 MOST_PAGES = 100  # a listing that does not end is a defect of whoever answers
 
 
@@ -24,7 +33,7 @@ class HistoryCalls(Door):
 
     def list_member_tags(self, list_id: str, member: str) -> tuple[Tag, ...]:
         """All tags of a member; reading the member itself gives the first 50."""
-        return tuple(map(read_tag, self._all(self._lists.get_list_member_tags, list_id, member, "tags")))
+        return self._read_all(read_tag, self._lists.get_list_member_tags, list_id, member, "tags")
 
     def list_member_activity(
         self, list_id: str, member: str, kinds: Sequence[str] = ()
@@ -34,13 +43,12 @@ class HistoryCalls(Door):
         The definition allows a filter of one kind, so several are chosen here.
         """
         one_kind = {"activity_filters": list(kinds)} if len(kinds) == 1 else {}
-        found = self._all(self._lists.get_list_member_activity_feed, list_id, member, "activity", **one_kind)
-        return tuple(one for one in map(read_activity, found) if not kinds or one.kind in kinds)
+        call = self._lists.get_list_member_activity_feed
+        found = self._read_all(read_activity, call, list_id, member, "activity", **one_kind)
+        return tuple(one for one in found if not kinds or one.kind in kinds)
 
     def list_member_events(self, list_id: str, member: str) -> tuple[MemberEvent, ...]:
-        return tuple(
-            map(read_event, self._all(self._lists.get_list_member_events, list_id, member, "events"))
-        )
+        return self._read_all(read_event, self._lists.get_list_member_events, list_id, member, "events")
 
     def add_member_event(
         self,
@@ -59,21 +67,27 @@ class HistoryCalls(Door):
         self._lists.create_list_member_event(list_id, member_key(member), body)
 
     def list_member_notes(self, list_id: str, member: str) -> tuple[Note, ...]:
-        return tuple(map(read_note, self._all(self._lists.get_list_member_notes, list_id, member, "notes")))
+        return self._read_all(read_note, self._lists.get_list_member_notes, list_id, member, "notes")
 
     def add_member_note(self, list_id: str, member: str, note: str) -> Note:
         """At most 1,000 characters, said by Mailchimp."""
         answer = self._lists.create_list_member_note(list_id, member_key(member), {"note": note})
-        return read_note(expect(answer, "id"))
+        return understand(read_note, expect(answer, "id"))
 
     def delete_member_note(self, list_id: str, member: str, note_id: int) -> None:
         self._lists.delete_list_member_note(list_id, member_key(member), str(note_id))
 
-    def _all(
-        self, call: Callable[..., Any], list_id: str, member: str, key: str, **query: Any
-    ) -> list[Mapping[str, Any]]:
+    def _read_all(
+        self,
+        read: Callable[[Any], Entry],
+        call: Callable[..., Any],
+        list_id: str,
+        member: str,
+        key: str,
+        **query: Any,
+    ) -> tuple[Entry, ...]:
         """Every entry of a paged listing of a member's."""
-        found: list[Mapping[str, Any]] = []
+        found: list[Entry] = []
         for page in range(MOST_PAGES):
             body = call(
                 list_id,
@@ -83,8 +97,8 @@ class HistoryCalls(Door):
                 exclude_fields=["_links"],
                 **query,
             )
-            entries = expect(body, key)[key]
+            entries = understand_all(read, body, key)
             found += entries
             if len(entries) < PAGE_SIZE:
                 break
-        return found
+        return tuple(found)

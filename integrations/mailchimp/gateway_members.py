@@ -12,7 +12,7 @@ from integrations.mailchimp.answers import (
     read_member,
     read_page,
 )
-from integrations.mailchimp.door import PAGE_SIZE, Door, expect, member_key, time_text
+from integrations.mailchimp.door import PAGE_SIZE, Door, expect, member_key, time_text, understand
 from integrations.mailchimp.problems import REFUSED_ARCHIVE, MailchimpProblem
 from integrations.mailchimp.reading import decode_batch, decode_page
 
@@ -113,7 +113,7 @@ class MemberCalls(Door):
             skip_merge_validation=skip_merge_validation,
             _request_timeout=self._in_bulk(decode_batch),
         )
-        return read_batch(answer)
+        return understand(read_batch, answer)
 
     def get_members_page(
         self,
@@ -139,7 +139,7 @@ class MemberCalls(Door):
         answer = self._lists.get_list_members_info(
             list_id, **query, _request_timeout=self._in_bulk(decode_page)
         )
-        return read_page(answer)
+        return understand(read_page, answer)
 
     def iterate_members(
         self,
@@ -173,9 +173,14 @@ class MemberCalls(Door):
         """Members by address or name: exact matches first, then the rest; Mailchimp gives the first 30 of each."""
         more = {"list_id": list_id} if list_id else {}
         body = self._search.search(query, exclude_fields=["_links"], **more)
-        found = [(body.get(key) or {}).get("members") or () for key in ("exact_matches", "full_search")]
-        return tuple({one["id"]: read_member(one) for members in found for one in members}.values())
+        return understand(_found, expect(body, "exact_matches", "full_search"))
 
 
 def _state(answer: Any) -> MemberState:
-    return read_member(expect(answer, "id", "email_address", "status"))
+    return understand(read_member, expect(answer, "id", "email_address", "status"))
+
+
+def _found(body: Mapping[str, Any]) -> tuple[MemberState, ...]:
+    """Each member once, in the order of the answer."""
+    found = [(body[key] or {}).get("members") or () for key in ("exact_matches", "full_search")]
+    return tuple({one["id"]: read_member(one) for members in found for one in members}.values())

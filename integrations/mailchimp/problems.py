@@ -132,6 +132,12 @@ MERGE_FIELD_GONE = Classification(
     "gone",
     "Mailchimp no longer has this merge field. Make it again, or take it out of the audience's mapping.",
 )
+# "Invalid interest ID: 'c06bb4b529'.", and the whole call is refused: https://github.com/drewm/mailchimp-api/issues/294
+INTEREST_GONE = Classification(
+    "interest_gone",
+    "retry",
+    "Mailchimp no longer has an interest (an option of a group) that Muster sets, and refuses whatever names it. Muster reads the audience again and goes on without.",
+)
 REFUSED_ARCHIVE = Classification(
     "refused_archive",
     "done",
@@ -197,6 +203,7 @@ DETAILS: tuple[tuple[str, Classification], ...] = (
     (r"provide a valid email address", FAKE_ADDRESS),
     (r"signed up to a lot of lists", TOO_MANY_SIGNUPS),
     (r"merge fields were invalid", BAD_MERGE_FIELD),
+    (r"invalid interest id", INTEREST_GONE),
 )
 
 # A 404 does not say what is missing: the resource does. A PUT makes the member, so what it misses is the audience.

@@ -73,5 +73,8 @@ def decode_page(content: bytes) -> WirePage:
 
 
 def wire_member(body: Any) -> WireMember:
-    """The same from an answer that was parsed already."""
-    return msgspec.convert(body, WireMember)
+    """The same from an answer that was parsed already. ValueError where it is none."""
+    try:
+        return msgspec.convert(body, WireMember)
+    except msgspec.MsgspecError as problem:
+        raise ValueError(type(problem).__name__) from None

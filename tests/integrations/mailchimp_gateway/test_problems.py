@@ -39,6 +39,7 @@ WORDS = [
     (400, "Invalid Resource", "Please provide a valid email address.", "fake_address", "reject_address"),
     (400, "Invalid Resource", "x has signed up to a lot of lists very", "too_many_signups", "retry_tomorrow"),
     (400, "Invalid Resource", "Your merge fields were invalid.", "bad_merge_field", "drop_fields"),
+    (400, "Invalid Resource", "Invalid interest ID: 'c06bb4b529'.", "interest_gone", "retry"),
     (400, "Invalid Resource", "The resource submitted could not be validated.", "bug", "give_up"),
     (400, "JSON Parse Error", "We encountered an unspecified JSON parsing error.", "bug", "give_up"),
     (401, "API Key Invalid", "Your API key may be invalid", "credentials", "pause"),
@@ -143,6 +144,7 @@ def test_every_status_has_a_rule():
         ("ERROR_GENERIC", "x looks fake or invalid, please enter a real email address.", "", "fake_address"),
         ("ERROR_GENERIC", "Your merge fields were invalid.", "LNAME", "bad_merge_field"),
         ("ERROR_GENERIC", "LNAME must be provided - Please enter a value", "LNAME", "bad_merge_field"),
+        ("ERROR_GENERIC", "Invalid interest ID: 'c06bb4b529'.", "", "interest_gone"),
         ("ERROR_GENERIC", "something new", "", "bug"),
     ],
 )
