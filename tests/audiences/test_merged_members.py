@@ -82,6 +82,19 @@ def test_two_who_swap_their_addresses_swap_their_members(office: Any, simulator:
     assert 0 == office.change_count()
 
 
+def test_nobody_leaves_for_an_address_whose_member_somebody_archived(office: Any, simulator: Any) -> None:
+    eve = office.add(EVE)
+    office.push()
+    simulator.staff("add", ADA)
+    simulator.staff("archive", ADA)
+
+    office.change(eve, email=ADA)
+    office.push()
+
+    assert ("subscribed", "archived") == statuses(simulator)
+    assert (EVE, "archived_there") == (office.mirror(eve).email_address, office.mirror(eve).error["code"])
+
+
 def test_whoever_was_subscribed_on_the_consent_of_another_leaves_once_they_are_parted(
     office: Any, simulator: Any
 ) -> None:

@@ -151,6 +151,8 @@ def test_a_compliance_state_behind_our_own_opt_out_is_asked_about_once(office: A
     office.push()
     simulator.member(ADA).cause = "contact"
     age(office)
+    simulator.member(ADA).changed_at -= 60
+    office.execute("UPDATE members SET last_changed = last_changed - interval '1 minute'")
     office.say(contact_id, "given", ADA, "confirmed")
 
     push_often(office, contact_id)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from app.audiences.bodies import member_body
 from app.audiences.plan import plan_member
-from app.audiences.send import member_body
 from app.audiences.valve import Remote, Standing, admitted_move, return_status
 from app.audiences.views import LEFT, AudienceView, ContactView, Mirror
 from integrations.mailchimp.answers import subscriber_hash
@@ -60,7 +60,7 @@ def expected(name: str, status: str, *, by_us: bool, is_double: bool, asked: int
     if name in {"withdrawn", "blocked"}:
         return "set_status unsubscribed if_new=unsubscribed" if status in REACHABLE else "nothing"
     if name == "none":
-        return "nothing"
+        return "archive - if_new=unsubscribed" if status in REACHABLE and not by_us else "nothing"
     entry = ENTRY[is_double]
     if status in {"", "transactional"} or (by_us and status == "archived"):
         decided = entry if by_us or status == "transactional" else "-"
