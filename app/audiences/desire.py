@@ -15,6 +15,7 @@ import msgspec
 
 from app.audiences.valve import ADDRESS_HOLDS, status_if_new
 from app.audiences.views import CAREFUL, AudienceView, ContactView, Mirror
+from app.contacts.consent import EVERY_PURPOSE
 from integrations.mailchimp.answers import subscriber_hash
 
 NONE: Mapping[str, bool] = {}
@@ -52,9 +53,7 @@ def desire(contact: ContactView, mirror: Mirror | None, audience: AudienceView) 
         values,
         _tags(contact, audience),
         _interests(contact, audience) if audience.interest_rules else NONE,
-        {one: purpose in contact.purposes for one, purpose in audience.marketing_permissions.items()}
-        if audience.marketing_permissions
-        else NONE,
+        _permissions(contact, audience) if audience.marketing_permissions else NONE,
         hashlib.md5(f"{member_hash}{values}".encode(), usedforsecurity=False).hexdigest(),
         tuple(unfit),
     )
@@ -87,6 +86,17 @@ def _interests(contact: ContactView, audience: AudienceView) -> dict[str, bool]:
         if rule.tag
         else bool(_words(contact.fields.get(rule.field)) & rule.values)
         for rule in audience.interest_rules
+    }
+
+
+def _permissions(contact: ContactView, audience: AudienceView) -> dict[str, bool]:
+    """What the ledger says of each; of which it says nothing, that stays as it stands there."""
+    withdrawn = frozenset(contact.withdrawn)
+    is_all_withdrawn = EVERY_PURPOSE in withdrawn
+    return {
+        one: purpose in contact.purposes
+        for one, purpose in audience.marketing_permissions.items()
+        if purpose in contact.purposes or is_all_withdrawn or purpose in withdrawn
     }
 
 

@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.audiences.connect import Connections
 from app.audiences.gate import mind_problem
 from app.audiences.hook_check import EVENTS, SOURCES, HookPlan, plan_hook
+from app.audiences.leaving import INTEGRATION, source_slug
 from app.audiences.live import LiveAudience, read_live_audience
 from app.audiences.models import Audience, Destination
 from app.audiences.pauses import GONE, raise_alert
 from app.audiences.schema import keep_schema
-from app.audiences.simulated import AUDIENCE_SLUG, DESTINATION_SLUG
+from app.audiences.simulated import DESTINATION_SLUG
 from app.audiences.views import Trouble
 from app.core.clock import utc_now
 from app.core.config import Settings
@@ -31,7 +32,6 @@ from app.sources.settings import hook_path
 from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.problems import MailchimpProblem
 
-INTEGRATION = "mailchimp"
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 CHECK_EVERY = timedelta(days=1)
 RETRY_EVERY = timedelta(minutes=5)  # once it has been in trouble for longer than a start takes
@@ -205,7 +205,7 @@ class HookKeeper:
 
     def _ensure_source(self, session: Session, audience_slug: str) -> tuple[str, str, bool]:
         """Slug and URL key of the audience's own source, and whether its signing secret is known."""
-        slug = INTEGRATION if audience_slug == AUDIENCE_SLUG else f"{INTEGRATION}-{audience_slug}"[:63]
+        slug = source_slug(audience_slug)
         source = session.scalar(select(Source).where(Source.slug == slug))
         if source is None:
             label = f"Audience {audience_slug}"

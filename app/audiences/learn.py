@@ -1,12 +1,14 @@
 """Opt-outs learned from Mailchimp, and people who came back there: into the consent ledger, and planned anew."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.audiences.heard import ACTOR, PERMISSION, Statement, list_news
+from app.audiences.leaving import bound_purposes
 from app.audiences.outbox import queue_changes
 from app.audiences.views import AudienceView
 from app.contacts.drafts import lock_drafts
@@ -14,24 +16,20 @@ from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents, s
 from app.contacts.normalise import match_value
 from app.core.clock import database_now
 
-ACTOR = "mailchimp"
-
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """What Mailchimp let us know. method: unsubscribe, cleaned, compliance. `occurred_at` None = just now.
+    """What Mailchimp let us know. method: unsubscribe, abuse, cleaned, compliance, permission. `occurred_at` None = just now.
 
-    Mailchimp tells whole seconds: an opt-out counts from the end of its second, so that consent of the same one never wins.
+    `purposes` empty: those that the audience's mapping names for the method. Mailchimp tells whole seconds: an opt-out
+    counts from the end of its second, so that consent of the same one never wins.
     """
 
     contact_id: int
     address: str
     method: str
     occurred_at: datetime | None = None
-
-    @property
-    def matter(self) -> str:
-        return "hold" if self.method == "cleaned" else "opt-out"
+    purposes: tuple[str, ...] = ()
 
     @property
     def counts_from(self) -> datetime | None:
@@ -52,34 +50,19 @@ class OptIn:
 SUMMARIES = {
     "mailchimp_optin": "Consent given again: signed up at Mailchimp.",
     "mailchimp_confirm": "Consent confirmed: answered the mail that Mailchimp sent.",
+    PERMISSION: "Consent withdrawn: a marketing permission was taken away at Mailchimp.",
 }
 WITHDRAWN = "Consent withdrawn: Mailchimp says {method}."
 WORDINGS = {
     "mailchimp_optin": "Mailchimp's own sign-up form",
     "mailchimp_confirm": "Mailchimp's mail that asks to confirm",
 }
-# Somebody whose consent is withdrawn already needs no second line for the same address (of another they may turn out to be
-# somebody else; a hold by a bounce is another matter than an opt-out), nor does the same statement read twice. A compliance state has no time: where the ledger knows of an
-# opt-out, it speaks of that one.
-KNOWN = text("""
-    SELECT k.contact_id, CASE WHEN e.method = 'cleaned' THEN 'hold' ELSE 'opt-out' END AS method, NULL AS occurred_at, e.address
-    FROM consents k JOIN consent_evidence e ON e.contact_id = k.contact_id AND e.channel = k.channel
-        AND e.purpose IN (:purpose, '*') AND e.verdict = 'withdrawn'
-    WHERE k.contact_id = ANY(CAST(:ids AS bigint[])) AND k.channel = :channel AND k.purpose = :purpose AND k.status = 'withdrawn'
-    UNION ALL
-    SELECT contact_id, method, occurred_at, NULL FROM consent_evidence
-    WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND channel = :channel AND purpose = :purpose AND actor = :actor
-    UNION ALL
-    SELECT contact_id, 'compliance', NULL, NULL FROM consent_evidence
-    WHERE contact_id = ANY(CAST(:ids AS bigint[])) AND channel = :channel AND purpose IN (:purpose, '*')
-      AND verdict = 'withdrawn'
-""")
 TELL = text("""
     INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail)
     SELECT contact_id, now(), 'consent', summary,
-           jsonb_build_object('channel', CAST(:channel AS text), 'purpose', CAST(:purpose AS text), 'method', method)
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:methods AS text[]), CAST(:summaries AS text[]))
-        AS t(contact_id, method, summary)
+           jsonb_build_object('channel', CAST(:channel AS text), 'purpose', purpose, 'method', method)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:purposes AS text[]), CAST(:methods AS text[]), CAST(:summaries AS text[]))
+        AS t(contact_id, purpose, method, summary)
 """)
 # Those who acted after every withdrawal that binds them, and of whose act the ledger has no line yet.
 RETURNED = text("""
@@ -105,11 +88,9 @@ def learn_opt_outs(session: Session, audience: AudienceView, opt_outs: Sequence[
     sharers = sharing_contact_ids(session, {match_value("email", one.address).value for one in opt_outs})
     drafts = lock_drafts(session, {one.contact_id for one in opt_outs} | sharers)
     living = {contact_id for contact_id, draft in drafts.items() if draft.is_living}
-    lines = [
-        _line(one, "withdrawn", audience, database_now(session))
-        for one in _news(session, audience, opt_outs)
-        if one.contact_id in living
-    ]
+    now = database_now(session)
+    told = _statements(session, audience, [one for one in opt_outs if one.contact_id in living])
+    lines = [_line(one, "withdrawn", audience.channel, now) for one in list_news(session, audience, told)]
     if not lines:
         return 0
     append_evidence(session, lines)
@@ -119,21 +100,16 @@ def learn_opt_outs(session: Session, audience: AudienceView, opt_outs: Sequence[
     return len(changed & {line.contact_id for line in lines})
 
 
-def _news(session: Session, audience: AudienceView, opt_outs: Sequence[OptOut]) -> list[OptOut]:
-    asked = {
-        "ids": [one.contact_id for one in opt_outs],
-        "channel": audience.channel,
-        "purpose": audience.purpose,
-    }
-    known: Collection[tuple[int, str, datetime | None, str | None]] = {
-        tuple(row) for row in session.execute(KNOWN, {**asked, "actor": ACTOR})
-    }
-    ordered = sorted(opt_outs, key=lambda one: one.contact_id)
+def _statements(session: Session, audience: AudienceView, opt_outs: Sequence[OptOut]) -> list[Statement]:
+    """One for each purpose that an opt-out binds."""
+    methods = {one.method for one in opt_outs if not one.purposes}
+    bound = {method: bound_purposes(session, audience, method) for method in methods}
     return [
-        one
-        for one in ordered
-        if (one.contact_id, one.matter, None, match_value("email", one.address).value) not in known
-        and (one.contact_id, one.method, one.counts_from, None) not in known
+        Statement(
+            one.contact_id, purpose, one.method, match_value("email", one.address).value, one.counts_from
+        )
+        for one in opt_outs
+        for purpose in one.purposes or bound[one.method]
     ]
 
 
@@ -152,7 +128,7 @@ def learn_opt_ins(session: Session, audience: AudienceView, opt_ins: Sequence[Op
     returned = _returned(session, audience, [one for one in opt_ins if one.contact_id in living], now)
     if not returned:
         return set()
-    lines = [_line(one, "given", audience, now) for one in returned]
+    lines = [_line(_given(one, audience.purpose), "given", audience.channel, now) for one in returned]
     append_evidence(session, lines)
     derive_consents(session, drafts.values())
     asked = {"ids": [line.contact_id for line in lines]}
@@ -168,7 +144,7 @@ def _tell(session: Session, audience: AudienceView, lines: Sequence[EvidenceRow]
         "methods": [line.method for line in lines],
         "summaries": [SUMMARIES.get(line.method, WITHDRAWN).format(method=line.method) for line in lines],
         "channel": audience.channel,
-        "purpose": audience.purpose,
+        "purposes": [line.purpose for line in lines],
     }
     session.execute(TELL, told)
 
@@ -188,17 +164,23 @@ def _returned(
     return sorted((one for one in opt_ins if one.contact_id in found), key=lambda one: one.contact_id)
 
 
-def _line(one: OptOut | OptIn, verdict: str, audience: AudienceView, now: datetime) -> EvidenceRow:
+def _given(one: OptIn, purpose: str) -> Statement:
+    return Statement(
+        one.contact_id, purpose, one.method, match_value("email", one.address).value, one.occurred_at
+    )
+
+
+def _line(one: Statement, verdict: str, channel: str, now: datetime) -> EvidenceRow:
     return EvidenceRow(
         contact_id=one.contact_id,
-        channel=audience.channel,
-        purpose=audience.purpose,
-        address=match_value("email", one.address).value,
+        channel=channel,
+        purpose=one.purpose,
+        address=one.address,
         verdict=verdict,
         proof="confirmed",
         wording=WORDINGS.get(one.method, ""),
         method=one.method,
-        occurred_at=min((one.counts_from if isinstance(one, OptOut) else one.occurred_at) or now, now),
+        occurred_at=min(one.counts_from or now, now),
         received_at=now,
         source_id=None,
         event_id=None,

@@ -91,6 +91,8 @@ SELECT c.id, c.state, c.fields, c.tags, p.status, e.status,
             WHERE t.contact_id = c.id) END,
        CASE WHEN :with_purposes THEN ARRAY(SELECT k.purpose FROM consents k WHERE k.contact_id = c.id
             AND k.channel = :channel AND k.status = 'given') END,
+       CASE WHEN :with_withdrawn THEN ARRAY(SELECT k.purpose FROM consents k WHERE k.contact_id = c.id
+            AND k.channel = :channel AND k.status = 'withdrawn') END,
        m.contact_id, m.email_address, m.subscriber_hash, m.status, m.merge_fields, m.tags, m.pushed_hash,
        m.remote_contact_id, m.last_changed, m.sync_state, m.error, m.interests, m.marketing_permissions,
        m.theirs_changed, m.asked_evidence_id
@@ -165,6 +167,7 @@ def load_situations(
         "purpose": audience.purpose,
         "with_sources": audience.entry.needs_sources,
         "with_purposes": audience.entry.needs_purposes or bool(audience.marketing_permissions),
+        "with_withdrawn": bool(audience.marketing_permissions),
     }
     blocked, speakers = _neighbours(session, values)
     managed = {tag.casefold() for tag in audience.managed_tags}
@@ -202,7 +205,7 @@ def _neighbours(session: Session, values: Mapping[str, Any]) -> tuple[set[int], 
 
 def _contact(row: tuple[Any, ...], is_blocked: bool, speaker_id: int | None) -> ContactView:
     contact_id, state, fields, tags, purpose_status, all_status, is_later, evidence_id, proof = row[:9]
-    provenance, sources, purposes = row[9:12]
+    provenance, sources, purposes, withdrawn = row[9:13]
     ledger = settle_ledger(purpose_status, all_status, is_purpose_confirmed_later=is_later)
     standing = Standing(ledger, is_blocked, evidence_id, proof == "confirmed")
     return ContactView(
@@ -215,11 +218,12 @@ def _contact(row: tuple[Any, ...], is_blocked: bool, speaker_id: int | None) -> 
         provenance or {},
         tuple(sources or ()),
         tuple(purposes or ()),
+        tuple(withdrawn or ()),
     )
 
 
 def _mirror(row: tuple[Any, ...], managed: set[str]) -> Mirror | None:
-    mirror_id, email, member_hash, status, merge_fields, tags, *rest = row[12:]
+    mirror_id, email, member_hash, status, merge_fields, tags, *rest = row[13:]
     if mirror_id is None:
         return None
     there = tuple([tag for tag in tags if tag.casefold() in managed]) if tags else ()

@@ -1,5 +1,6 @@
 """What an answer of Mailchimp means for one contact: what the mirror learns, and how the change ends. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from integrations.mailchimp.problems import Classification
 Verdict = Literal["done", "again", "retry", "release", "park"]
 
 OPT_OUT_METHODS: Mapping[str, str] = {"unsubscribed": "unsubscribe", "cleaned": "cleaned"}
+# What Mailchimp's reason for an unsubscribe says of somebody who reported the mail; its webhook names them by `abuse`.
+COMPLAINT = re.compile(r"\b(?:abuse|spam|complain\w*)\b", re.IGNORECASE)
 # What a failed call's action (the gateway's table) makes of a change.
 VERDICTS: Mapping[str, Verdict] = {
     "retry": "retry",
@@ -96,7 +99,7 @@ def from_member(
     # What was known before is in the ledger with its own time; our write's time would make it newer than it is. Whoever
     # turns out to have gone by themselves before our write is news.
     is_news = not is_ours and state.status != operation.was
-    opt_out = OPT_OUT_METHODS.get(state.status, "") if is_news else ""
+    opt_out = opt_out_method(state) if is_news else ""
     # Anybody found out of the audience is planned once more, which notes the reason without a call.
     is_whole = (
         (operation.tags == tags or has_same_tags(operation.tags, tags))
@@ -141,7 +144,10 @@ def _permissions(
     if not audience.marketing_permissions:
         return {}
     sent = dict(operation.permissions) if has_permissions else {}
-    return {**sent, **managed_permissions(state, audience)}
+    there = managed_permissions(state, audience)
+    # What is not given there and not of our doing was perhaps taken away: that stays for a reading to tell.
+    told = {one: is_given for one, is_given in there.items() if is_given or one in sent or operation.is_new}
+    return {**sent, **told}
 
 
 def from_tags(operation: Operation) -> Outcome:
@@ -295,6 +301,12 @@ def managed_interests(state: MemberState, audience: AudienceView) -> dict[str, b
     """The interests that Muster sets, as Mailchimp has them."""
     there = state.interests
     return {one: bool(there[one]) for one in audience.interests if one in there}
+
+
+def opt_out_method(state: MemberState) -> str:
+    """The method of the opt-out that a member's state shows, by the webhook's words; "" where it shows none."""
+    method = OPT_OUT_METHODS.get(state.status, "")
+    return "abuse" if method and COMPLAINT.search(state.unsubscribe_reason) else method
 
 
 def managed_permissions(state: MemberState, audience: AudienceView) -> dict[str, bool]:

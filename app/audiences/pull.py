@@ -32,7 +32,9 @@ from app.audiences.outcome import (
     managed_permissions,
     managed_tags,
     mapped_fields,
+    opt_out_method,
 )
+from app.audiences.permissions import list_taken_away
 from app.audiences.runs import RunWatch
 from app.audiences.schema import lacks_mapped, refresh_schema
 from app.audiences.theirs import EmailNews, FieldNews, hold_people, learn_emails, learn_fields
@@ -79,7 +81,11 @@ def apply_member_states(
     found = [(one, by_hash[member_hash]) for member_hash, one in known.items()]
     found = [(one, state) for one, state in found if not _is_coming_back(one, state)]
     pairs = _one_each(found)
-    opt_outs = [_opt_out(one.person_id, state) for one, state in found if _is_news(one, state)]
+    opt_outs = [
+        _opt_out(one.person_id, state, (audience.purpose,) if _may_be_ours(one, state) else ())
+        for one, state in found
+        if _is_news(one, state)
+    ]
     # Of several who have the address nobody knows whose member it is; an opt-out of it binds them all.
     out = {
         member_hash: state
@@ -90,6 +96,7 @@ def apply_member_states(
         _opt_out(contact_id, out[member_hash])
         for member_hash, contact_id in find_sharing(session, out).items()
     ]
+    opt_outs += list_taken_away(session, audience, pairs)
     opt_ins = [opt_in for one, state in pairs if (opt_in := _find_opt_in(one, state))]
     fields = [news for one, state in pairs for news in find_field_news(one, state, audience)]
     emails = [news for one, state in pairs if (news := find_email_news(one, state))]
@@ -133,8 +140,14 @@ def _one_each(found: Sequence[tuple[Known, MemberState]]) -> list[tuple[Known, M
     return list({one.contact_id: (one, state) for one, state in ranked}.values())
 
 
-def _opt_out(person_id: int, state: MemberState) -> OptOut:
-    return OptOut(person_id, state.email, OPT_OUT_METHODS[state.status], state.changed_at)
+def _opt_out(person_id: int, state: MemberState, purposes: tuple[str, ...] = ()) -> OptOut:
+    return OptOut(person_id, state.email, opt_out_method(state), state.changed_at, purposes)
+
+
+def _may_be_ours(known: Known, state: MemberState) -> bool:
+    """Whether an unsubscribe is perhaps our own write, which speaks for this audience's purpose and no other."""
+    is_own = state.status != "unsubscribed" or is_own_opt_out(state.unsubscribe_reason)
+    return not is_own and (known.is_in_flight or known.ledger == "withdrawn")
 
 
 def _is_news(known: Known, state: MemberState) -> bool:

@@ -107,7 +107,7 @@ def _interest_rule(pair: tuple[str, Any]) -> InterestRule:
 class ContactView(msgspec.Struct, frozen=True, gc=False):
     """A contact as far as audiences are concerned. `speaker_id` is who stands for the address when it is shared.
 
-    `provenance`, `sources` and `purposes` are loaded only where the audience's settings look at them.
+    `provenance`, `sources`, `purposes` and `withdrawn` are loaded only where the audience's settings look at them.
     """
 
     contact_id: int
@@ -119,6 +119,7 @@ class ContactView(msgspec.Struct, frozen=True, gc=False):
     provenance: Mapping[str, Any] = msgspec.field(default_factory=dict)
     sources: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()  # of the audience's channel, to which consent is given
+    withdrawn: tuple[str, ...] = ()  # of the same channel, to which it is withdrawn; "*" is every purpose
 
     @property
     def email(self) -> str:
