@@ -19,6 +19,7 @@ class Known:
 
     `contact_id` holds the mirror row; `person_id` is who that contact is today, should it have been merged.
     `is_in_flight`: a write of ours is under way or its answer was lost, so that what is read may be ours.
+    `unjudged_hash`: the member's hash when a dry run first read it, until its values were judged: they count as unread.
     """
 
     contact_id: int
@@ -32,8 +33,12 @@ class Known:
     merge_fields: Mapping[str, Any] = field(default_factory=dict)
     member_hash: str = ""
     is_in_flight: bool = False
+    unjudged_hash: str = ""
 
 
+# In `members.theirs_changed`, beside the times of merge fields (no tag is empty): the member was read while its audience
+# waited for approval, so that its values are yet to be judged. It holds the member's hash as first read.
+UNJUDGED = ""
 # Who a contact (c) is today: the last of those that it was merged into, one after the other.
 WHO = """CROSS JOIN LATERAL (SELECT CASE WHEN c.state <> 'merged' THEN c.id ELSE coalesce((
     WITH RECURSIVE up AS (SELECT id, state, merged_into_id FROM contacts WHERE id = c.id
@@ -60,9 +65,10 @@ WITH found AS MATERIALIZED (
         AS a(hash, remote_id, match_value))
 SELECT f.hash, f.contact_id, who.id AS person_id, m.status, coalesce(m.pushed_hash, '') AS pushed_hash, m.last_changed,
        coalesce(k.status, e.status, 'none') AS ledger, coalesce(k.decided_at, e.decided_at) AS decided_at,
-       coalesce(k.proof, '') AS proof, coalesce(m.merge_fields, '{{}}') AS merge_fields,
+       coalesce(k.proof, '') AS proof, CASE WHEN m.theirs_changed ->> '' IS NULL THEN coalesce(m.merge_fields, '{{}}') ELSE '{{}}' END AS merge_fields,
        coalesce(m.subscriber_hash, '') AS member_hash,
-       coalesce(q.leased_until > now() OR q.first_failed_at IS NOT NULL, false) AS is_in_flight
+       coalesce(q.leased_until > now() OR q.first_failed_at IS NOT NULL, false) AS is_in_flight,
+       coalesce(m.theirs_changed ->> '', '') AS unjudged_hash
 FROM found f CROSS JOIN LATERAL (SELECT id, state FROM contacts WHERE id = f.contact_id OFFSET 0) AS c
 {WHO}
 LEFT JOIN LATERAL (SELECT * FROM members WHERE audience_id = :audience_id AND contact_id = f.contact_id OFFSET 0) AS m

@@ -9,11 +9,14 @@ from sqlalchemy.orm import Session
 
 from app.audiences.columns import numbers_column
 from app.audiences.formats import FieldSpec
+from app.audiences.known import UNJUDGED
 from app.audiences.models import Audience
 from app.audiences.valve import Standing, settle_ledger
 from app.audiences.views import AudienceView, ContactView, Mirror
 from app.core.errors import NotFoundError
 from integrations.mailchimp.answers import subscriber_hash
+
+LONG_AGO = "2001-01-01T00:00:00+00:00"  # before Mailchimp had its first member
 
 
 class Situation(msgspec.Struct, frozen=True, gc=False):
@@ -171,9 +174,12 @@ def load_situations(
     }
     blocked, speakers = _neighbours(session, values)
     managed = {tag.casefold() for tag in audience.managed_tags}
+    reviewed = [tag for tag, one in audience.outward.fields.items() if one.direction == "review"]
     # Plain tuples: reading a row's columns by name is the dearest part of loading thousands.
     situations = {
-        row[0]: Situation(_contact(row, row[0] in blocked, speakers.get(row[0])), _mirror(row, managed))
+        row[0]: Situation(
+            _contact(row, row[0] in blocked, speakers.get(row[0])), _mirror(row, managed, reviewed)
+        )
         for row in map(tuple, session.execute(LOAD, values).all())
     }
     moved = [contact_id for contact_id, one in situations.items() if one.is_elsewhere]
@@ -222,9 +228,19 @@ def _contact(row: tuple[Any, ...], is_blocked: bool, speaker_id: int | None) -> 
     )
 
 
-def _mirror(row: tuple[Any, ...], managed: set[str]) -> Mirror | None:
+def _mirror(row: tuple[Any, ...], managed: set[str], reviewed: Sequence[str]) -> Mirror | None:
     mirror_id, email, member_hash, status, merge_fields, tags, *rest = row[13:]
     if mirror_id is None:
         return None
     there = tuple([tag for tag in tags if tag.casefold() in managed]) if tags else ()
+    if rest[-2] and UNJUDGED in rest[-2]:
+        rest[-2] = _unjudged(rest[-2], merge_fields, reviewed)
     return Mirror(email, member_hash, status, merge_fields, there, *rest)
+
+
+def _unjudged(
+    theirs_changed: Mapping[str, str], merge_fields: Mapping[str, Any], reviewed: Sequence[str]
+) -> dict[str, str]:
+    """Of a member whose values are yet to be judged: what may come up for review is not ours to replace."""
+    held = {tag: LONG_AGO for tag in reviewed if merge_fields.get(tag) not in (None, "")}
+    return {**held, **{tag: at for tag, at in theirs_changed.items() if tag != UNJUDGED}}

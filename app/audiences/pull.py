@@ -37,7 +37,7 @@ from app.audiences.outcome import (
 from app.audiences.permissions import list_taken_away
 from app.audiences.runs import RunWatch
 from app.audiences.schema import lacks_mapped, refresh_schema
-from app.audiences.theirs import EmailNews, FieldNews, hold_people, learn_emails, learn_fields
+from app.audiences.theirs import EmailNews, FieldNews, hold_people, learn_profiles
 from app.audiences.valve import REACHABLE_THERE, is_own_opt_out
 from app.audiences.views import LEFT, AudienceView
 from app.core.clock import database_now
@@ -106,8 +106,7 @@ def apply_member_states(
         hold_people(session, touched, [one.email for one in emails])
     learned_count = learn_opt_outs(session, audience, opt_outs)
     returned = learn_opt_ins(session, audience, opt_ins)
-    learn_emails(session, audience, emails)
-    marks = learn_fields(session, audience, fields)
+    marks = learn_profiles(session, audience, pairs, fields, emails)
     # Somebody who opted out here and can still be mailed there: the next push unsubscribes them.
     strayed = [
         one.contact_id

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import Connections
+from app.audiences.fingerprint import settings_fingerprint
 from app.audiences.gate import open_gateway
 from app.audiences.guard import leave_limit
 from app.audiences.models import Audience
@@ -29,6 +30,9 @@ def run_first_sync(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> int:
     """The id of the run. It ends as `waiting` (for `approve`), `done` (approved before) or `failed` (too much at stake)."""
+    # Before they are read: settings that change meanwhile were not rehearsed.
+    with transaction(sessions) as session:
+        settings = settings_fingerprint(session.get_one(Audience, audience_id))
     audience, gateway = open_gateway(sessions, connections, audience_id)
     watch = RunWatch(sessions, audience_id, KIND, actor=actor, on_progress=on_progress)
     run_id = watch.open()
@@ -41,7 +45,7 @@ def run_first_sync(
             row = session.get_one(Audience, audience_id)
             share, is_approved = row.guard_share, row.approved_at is not None
         trouble = find_danger(survey, seen.member_count, share)
-        findings = _findings(survey, seen, share)
+        findings = {**_findings(survey, seen, share), "settings": settings}
         end = {"state": "done" if is_approved else "waiting", "findings": findings}
         watch.close(trouble.as_dict() if trouble else None, **end)  # type: ignore[arg-type]  # of two kinds
     return run_id

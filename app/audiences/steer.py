@@ -6,10 +6,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.audiences.fingerprint import settings_fingerprint
+from app.audiences.load import get_audience
 from app.audiences.models import Audience, SyncRun
 from app.audiences.outbox import queue_audience
 from app.audiences.pauses import BY_ADMIN, GUARD, pause_audience, resume_audience
 from app.audiences.runs import COMPARISONS, drop_bulk_changes
+from app.audiences.theirs import learn_rehearsed
 from app.audiences.views import Trouble
 from app.core.audit import audit
 from app.core.errors import ConflictError, NotFoundError
@@ -74,7 +77,8 @@ def cancel(session: Session, audience_id: int, actor: str) -> int:
 def approve(session: Session, run_id: int, actor: str, *, is_anyway: bool = False) -> None:
     """Let what waits in a run happen: a first sync, leaves that the guard holds, a repair. Then ring for the audience.
 
-    ConflictError for a run that waits for nothing. `is_anyway`: also a first sync that was broken off as dangerous.
+    ConflictError for a run that waits for nothing, and for a first sync whose settings are others by now. `is_anyway`:
+    also a first sync that was broken off as dangerous.
     """
     run = _get_run(session, run_id)
     is_dangerous = run.kind == "first_sync" and run.state == "failed" and bool(run.findings)
@@ -86,16 +90,25 @@ def approve(session: Session, run_id: int, actor: str, *, is_anyway: bool = Fals
 
 
 def _approve_first(session: Session, run: SyncRun, actor: str) -> None:
+    audience = session.get_one(Audience, run.audience_id, with_for_update={"key_share": True})
+    rehearsed = run.findings.get("settings")  # a run of an older version has none
+    if rehearsed is not None and rehearsed != settings_fingerprint(audience):
+        raise ConflictError(
+            f"The settings of {audience.slug} were changed since run {run.id} looked at them.",
+            f"Rehearse them as they are now: `muster sync dry-run {audience.slug}`, then approve that.",
+        )
     admit_audience(session, run.audience_id, actor)
 
 
 def admit_audience(session: Session, audience_id: int, actor: str) -> None:
-    """Approve an audience's first sync and queue everybody for it."""
+    """Approve an audience's first sync and queue everybody for it; what its dry run read is judged from now on."""
     audience = session.get_one(Audience, audience_id)
     if audience.approved_at is None:
         audience.approved_at = session.scalar(select(func.now()))
         session.flush()
         audit(session, actor, "audience.approve", f"audience:{audience.slug}")
+        learn_rehearsed(session, get_audience(session, audience_id))
+        session.refresh(audience)
     queue_audience(session, audience_id)
 
 

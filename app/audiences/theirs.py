@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.audiences.desire import changed_at, is_newer
 from app.audiences.judge import Judgement, judge_field
+from app.audiences.known import UNJUDGED, WHO, Known
+from app.audiences.load import LONG_AGO
+from app.audiences.models import Audience
 from app.audiences.outbox import queue_changes, touch_changes
 from app.audiences.reviews import close_reviews, open_reviews
 from app.audiences.taken import Taken, record_taken
@@ -22,6 +25,7 @@ from app.audiences.views import AudienceView
 from app.contacts.normalise import match_value
 from app.contacts.people import lock_keys
 from app.contacts.protect import Key
+from integrations.mailchimp.answers import MemberState, subscriber_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,70 @@ PEOPLE = text(
     "SELECT id, fields, provenance FROM contacts WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'active'"
     " ORDER BY id FOR NO KEY UPDATE"
 )
+# Whose address was changed at Mailchimp between a dry run's first reading and the approval.
+MOVED = text(f"""
+    SELECT m.contact_id, who.id AS person_id, m.email_address AS email, coalesce(m.last_changed, now()) AS changed_at
+    FROM members m JOIN contacts c ON c.id = m.contact_id {WHO}
+    WHERE m.audience_id = :audience_id AND m.theirs_changed ->> '' <> m.subscriber_hash AND m.status <> 'archived'
+    ORDER BY m.contact_id
+""")  # noqa: S608 - constants only
+# Those who were not changed since are read once more as well.
+READ_AGAIN = text("""
+    UPDATE audiences SET pulled_until = CAST(:long_ago AS timestamptz)
+    WHERE id = :audience_id AND pulled_until IS NOT NULL AND EXISTS (SELECT FROM members
+        WHERE audience_id = :audience_id AND theirs_changed ->> '' IS NOT NULL)
+""")
 
 
 def hold_people(session: Session, ids: Iterable[int], emails: Iterable[str] = ()) -> None:
     """Lock everybody whom one transaction is about to change, addresses first, all in the usual order."""
     lock_keys(session, [Key("email", "", match_value("email", email).value) for email in emails])
     session.execute(PEOPLE, {"ids": sorted(set(ids))})
+
+
+def learn_profiles(
+    session: Session,
+    audience: AudienceView,
+    found: Sequence[tuple[Known, MemberState]],
+    fields: Sequence[FieldNews],
+    emails: Sequence[EmailNews],
+) -> dict[int, dict[str, str | None]]:
+    """What was read of members' fields and addresses; for the mirror as `learn_fields` has it.
+
+    While the audience waits for approval no contact is changed: the mirror keeps in mind that it is all yet to be
+    judged, by the first reading after the approval, as though nothing had been read before.
+    """
+    is_approved = select(Audience.approved_at.is_not(None)).where(Audience.id == audience.audience_id)
+    if not session.scalar(is_approved):
+        return {
+            one.contact_id: {UNJUDGED: one.unjudged_hash or one.member_hash or _hash_of(state)}
+            for one, state in found
+        }
+    learn_emails(session, audience, emails)
+    marks = learn_fields(session, audience, fields)
+    for one, state in found:
+        if one.unjudged_hash and is_legible(one, state):
+            marks.setdefault(one.contact_id, {})[UNJUDGED] = None
+    return marks
+
+
+def is_legible(known: Known, state: MemberState) -> bool:
+    """Whether what is read of a member's fields is theirs, and of a known time. Pure."""
+    return not known.is_in_flight and state.status != "archived" and state.changed_at is not None
+
+
+def _hash_of(state: MemberState) -> str:
+    return state.member_hash or subscriber_hash(state.email)
+
+
+def learn_rehearsed(session: Session, audience: AudienceView) -> None:
+    """An audience was approved: addresses that changed since its dry run are learned, the fields with its next pull."""
+    asked = {"audience_id": audience.audience_id, "long_ago": LONG_AGO}
+    news = [EmailNews(*row) for row in session.execute(MOVED, asked)]
+    if news:
+        hold_people(session, [one.person_id for one in news], [one.email for one in news])
+        learn_emails(session, audience, news)
+    session.execute(READ_AGAIN, asked)
 
 
 def learn_fields(
