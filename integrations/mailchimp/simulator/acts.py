@@ -5,10 +5,11 @@ from typing import Any
 
 from integrations.mailchimp.simulator.audience import Audience
 from integrations.mailchimp.simulator.member import Member, md5_of, new_contact_id
+from integrations.mailchimp.simulator.members import checked_permissions, set_groups
 from integrations.mailchimp.simulator.merge import check_values
 from integrations.mailchimp.simulator.refusals import bad_merge_fields, member_exists, not_found
 from integrations.mailchimp.simulator.telling import say_profile, say_status
-from integrations.mailchimp.simulator.wishes import check_address
+from integrations.mailchimp.simulator.wishes import check_address, read_wish
 from integrations.mailchimp.simulator.world import World
 
 CONTACT_IP = "203.0.113.7"  # a documentation address (RFC 5737)
@@ -104,16 +105,22 @@ def bounce(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member
 
 
 def edit(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
-    """Change one's own profile in the preference centre."""
+    """Change one's own profile in the preference centre: `merge_fields`, and `marketing_permissions` as the API takes them.
+
+    Whether the real webhook tells of a permission is not documented: it does not here.
+    """
     member = get_member(audience, wants)
+    wish = read_wish({"marketing_permissions": wants.get("marketing_permissions") or []})
+    permissions = checked_permissions(audience, wish)
     values, errors = check_values(audience.fields_by_tag(), dict(wants.get("merge_fields") or {}))
     if errors:
         raise bad_merge_fields(errors)
     before = member.merge_fields
     after = {tag: value for tag, value in {**before, **values}.items() if value != ""}
-    if after != before:
+    if set_groups(member, None, permissions) or after != before:
         member.merge_fields, member.changed_at = after, world.clock.now()
         world.save_member(audience, member)
+    if after != before:
         say_profile(world, audience, member, "user", member.email)
     return member
 

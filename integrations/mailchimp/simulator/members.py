@@ -93,7 +93,7 @@ def _create(world: World, audience: Audience, wish: Wish, writer: Writer) -> Mem
     status = creation_status(wish)
     check_admission(world, audience, email)
     values = _checked_values(audience, {}, wish, writer, is_new=True)
-    interests, permissions = _checked_groups(audience, wish), _checked_permissions(audience, wish)
+    interests, permissions = _checked_groups(audience, wish), checked_permissions(audience, wish)
     member = Member(
         new_contact_id(), world.next_web_id(), email, status, changed_at=now, source=writer.source
     )
@@ -101,7 +101,7 @@ def _create(world: World, audience: Audience, wish: Wish, writer: Writer) -> Mem
     member.cause = writer.by if status == "unsubscribed" else "bounce" if status == "cleaned" else ""
     _set_opt_in(world, member, "", writer.ip)
     _set_plain(member, wish)
-    _set_groups(member, interests, permissions)
+    set_groups(member, interests, permissions)
     if wish.tags:
         add_tags(world, audience, member, wish.tags)
     world.save_member(audience, member)
@@ -124,7 +124,7 @@ def update_member(world: World, audience: Audience, member: Member, wish: Wish, 
     new_email = _new_email(world, audience, member, wish)
     before = member.merge_fields
     values = _checked_values(audience, before, wish, writer, is_new=False)
-    interests, permissions = _checked_groups(audience, wish), _checked_permissions(audience, wish)
+    interests, permissions = _checked_groups(audience, wish), checked_permissions(audience, wish)
     status, cause = decide_status(member.email, member.status, member.cause, wish.status, writer.by)
     if status_before == "archived" and status == "subscribed":
         check_admission(world, audience, member.email)
@@ -136,7 +136,7 @@ def update_member(world: World, audience: Audience, member: Member, wish: Wish, 
     if is_changed:
         _set_opt_in(world, member, status_before, writer.ip)
     is_changed |= _set_plain(member, wish)
-    is_changed |= _set_groups(member, interests, permissions)
+    is_changed |= set_groups(member, interests, permissions)
     if wish.tags and (status_before == "archived" or world.switches.are_put_tags_applied_on_update):
         is_changed |= add_tags(world, audience, member, wish.tags)
     if new_email:
@@ -187,7 +187,7 @@ def _checked_groups(audience: Audience, wish: Wish) -> Mapping[str, bool] | None
     return wish.interests
 
 
-def _checked_permissions(audience: Audience, wish: Wish) -> Mapping[str, bool] | None:
+def checked_permissions(audience: Audience, wish: Wish) -> Mapping[str, bool] | None:
     """Where the audience does not ask for permissions, they are ignored."""
     if not audience.has_permissions:
         return None
@@ -197,10 +197,10 @@ def _checked_permissions(audience: Audience, wish: Wish) -> Mapping[str, bool] |
     return wish.permissions
 
 
-def _set_groups(
+def set_groups(
     member: Member, interests: Mapping[str, bool] | None, permissions: Mapping[str, bool] | None
 ) -> bool:
-    """Interests and permissions: what is not mentioned stays."""
+    """Interests and permissions: what is not mentioned stays. Whether anything changed."""
     is_changed = False
     for name, told in (("interests", interests), ("permissions", permissions)):
         if told:
