@@ -140,21 +140,27 @@ def test_a_tag_that_both_sides_have_in_another_case_is_no_loss(new: Any, simulat
     assert (found["changed"], found["losing"]) == (1, 0)
 
 
-@pytest.mark.parametrize("purpose", ["advertising", "newsletter"])
+@pytest.mark.parametrize(("status", "losing"), [("withdrawn", 1), ("given", 0)])
 def test_a_marketing_permission_is_lost_where_it_would_be_taken_away(
-    new: Any, simulator: Any, purpose: str
+    new: Any, simulator: Any, status: str, losing: int
 ) -> None:
     simulator.call("POST", "/lists", {"list_id": LIST_ID, "has_permissions": True})
     permission = next(iter(next(iter(simulator.running.world.audiences.values())).permissions))
-    new.put(marketing_permissions={permission: purpose})
+    new.put(marketing_permissions={permission: "advertising"})
     simulator.contact("signup", ADA)
     given = {"marketing_permissions": [{"marketing_permission_id": permission, "enabled": True}]}
     new.gateway().patch_member(LIST_ID, simulator.member(ADA).hash, given)
-    new.add(ADA, first_name="Ada")
+    contact_id = new.add(ADA, first_name="Ada")
+    new.execute(
+        "INSERT INTO consents (contact_id, channel, purpose, status, decided_at)"
+        " VALUES (:id, 'email', 'advertising', :status, now())",
+        id=contact_id,
+        status=status,
+    )
 
     found = rehearse(new).findings
 
-    assert (found["fields"], found["losing"]) == ({"FNAME": 1}, purpose == "advertising")
+    assert (found["fields"], found["losing"]) == ({"FNAME": 1}, losing)
 
 
 def test_an_interest_is_lost_where_it_would_be_taken_away(new: Any, simulator: Any) -> None:
