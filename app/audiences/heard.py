@@ -92,7 +92,7 @@ def is_heard(one: Statement, heard: Heard, own_purpose: str) -> bool:
 
 
 def _is_same(one: Statement, line: Line, own_purpose: str) -> bool:
-    """Read twice, at the same second."""
+    """Read twice, of the same second."""
     return (
         line.is_ours
         and line.matter == one.matter

@@ -1,7 +1,7 @@
 """What an opt-out at Mailchimp binds: the mapping of the audience's webhook says it, for whatever way it is learned by.
 
 A webhook's opt-out goes through that mapping; one that is read, or that an answer shows, asks it the same question.
-The preset's answer is every purpose.
+The preset's answer is every purpose, and so is that of a mapping that is not there or cannot say.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from app.sources.models import Source
 from mappings.language.event import EventInfo
 
 INTEGRATION = "mailchimp"
-SOMEBODY = "somebody@muster.invalid"
+SOMEBODY = "somebody@muster.example"
 LEFT_BY_LINK = {"type": "unsubscribe", "action": "unsub", "reason": "manual"}
 # What the webhook would have said, by the method of the opt-out. Of a compliance state nobody knows the reason.
 TOLD: Mapping[str, Mapping[str, str]] = {
@@ -47,4 +47,5 @@ def bound_purposes(session: Session, audience: AudienceView, method: str) -> tup
         for line in patch.consents
         if line.verdict == "withdrawn" and line.channel == audience.channel
     }
-    return (EVERY_PURPOSE,) if EVERY_PURPOSE in said else tuple(sorted({*said, audience.purpose}))
+    is_everything = result.rejected is not None or EVERY_PURPOSE in said
+    return (EVERY_PURPOSE,) if is_everything else tuple(sorted({*said, audience.purpose}))
