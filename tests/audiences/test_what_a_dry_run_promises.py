@@ -152,8 +152,9 @@ def test_a_marketing_permission_is_lost_where_it_would_be_taken_away(
     new.gateway().patch_member(LIST_ID, simulator.member(ADA).hash, given)
     contact_id = new.add(ADA, first_name="Ada")
     new.execute(
-        "INSERT INTO consents (contact_id, channel, purpose, status, decided_at)"
-        " VALUES (:id, 'email', 'advertising', :status, now())",
+        "INSERT INTO consents (contact_id, channel, purpose, status, proof, evidence_id, decided_at)"
+        " SELECT contact_id, channel, 'advertising', :status, proof, evidence_id, decided_at FROM consents"
+        " WHERE contact_id = :id",
         id=contact_id,
         status=status,
     )
