@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from app.audiences.formats import is_same_value
 from app.audiences.valve import ADDRESS_HOLDS, status_if_new
 from app.audiences.views import CAREFUL, AudienceView, ContactView, Mirror
 from app.contacts.consent import EVERY_PURPOSE
@@ -167,7 +168,7 @@ def _fields(
     is_held = False
     for tag, value in desired.merge_fields.items():
         theirs, theirs_at = mirror.merge_fields.get(tag), mirror.theirs_changed.get(tag)
-        if theirs == value or (is_pushed and theirs_at is None):
+        if is_same_value(value, theirs) or (is_pushed and theirs_at is None):
             continue
         direction = _direction(audience, tag)
         if theirs is None and direction in CAREFUL:
