@@ -3,7 +3,8 @@
 Mailchimp counts connections per account over all programs; 8 of its 10 are Muster's. Redis only keeps the peace here:
 losing it loses nothing, because every process then holds itself to two. A call that finds no slot takes a place in a
 queue at Redis and sleeps at a bell of its own; whoever gives a slot back hands it to the first in the queue and rings
-that one's bell. Nobody polls, and the order holds over all processes.
+that one's bell. Nobody polls, and the order holds over all processes. A Redis that forgot (it began anew, empty) is told
+by each process what it holds before it grants that process more.
 """
 
 import threading
@@ -17,6 +18,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from app.audiences.slot_scripts import LEAVE, QUIET, TAKE, TELL
 from integrations.mailchimp.pace import (
     BULK_HANDICAP_SECONDS,
     RECOVERY_SECONDS,
@@ -34,73 +36,14 @@ LEAST_NAP_SECONDS = 0.01  # 0 would be for ever
 ABSENT_SECONDS = (
     1.0  # who waits and was not seen for so long is taken for dead, and comes back by asking again
 )
-
-# KEYS: 1 leases (until when), 2 queue (place), 3 waiting (last seen), 4 steps of the pace, 5 there while the account wants
-# no call at all. Redis's own clock decides.
-# A token begins with the milliseconds of its lease. `free` is how many more calls may go now, `grant` lets one go.
-STATE = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function free(full)
-  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', '(' .. (now - tonumber(ARGV[2])))) do
-    redis.call('ZREM', KEYS[2], gone)
-    redis.call('ZREM', KEYS[3], gone)
-  end
-  if redis.call('EXISTS', KEYS[5]) == 1 then return 0 end
-  local most = tonumber(full)
-  for count, ends in string.gmatch(redis.call('GET', KEYS[4]) or '', '(%d+):(%d+)') do
-    if tonumber(ends) > now then
-      most = math.min(most, tonumber(count))
-      break
-    end
-  end
-  return most - redis.call('ZCARD', KEYS[1])
-end
-local function grant(token)
-  redis.call('ZREM', KEYS[2], token)
-  redis.call('ZREM', KEYS[3], token)
-  redis.call('ZADD', KEYS[1], now + tonumber(string.match(token, '^%d+')), token)
-  redis.call('PEXPIRE', KEYS[1], 3600000)
-  return now
-end
-"""
-# ARGV: full count, absent ms, token, waited ms, handicap ms. Gives the time of the grant, or 0.
-TAKE = (
-    STATE
-    + """
-local token = ARGV[3]
-if redis.call('ZSCORE', KEYS[1], token) then return now end
-redis.call('ZADD', KEYS[2], now - tonumber(ARGV[4]) + tonumber(ARGV[5]), token)
-redis.call('ZADD', KEYS[3], now, token)
-if redis.call('ZRANK', KEYS[2], token) < free(ARGV[1]) then return grant(token) end
-redis.call('PEXPIRE', KEYS[2], 60000)
-redis.call('PEXPIRE', KEYS[3], 60000)
-return 0
-"""
+# For so long after Redis forgot, all processes together get as many slots as a lonely one has: 8 calls that it forgot and
+# those are 10. Whoever waits at it comes back by then, sulking or not, and tells what it holds.
+SETTLING_SECONDS = SULK_SECONDS + 1.0
+LATE_SECONDS = (
+    1.0  # between the end of a call and our telling what becomes of its lease; a busy machine takes its time
 )
-# ARGV: full count, absent ms, token. Takes the token out of everything and gives its slot to the next in the queue.
-LEAVE = (
-    STATE
-    + """
-redis.call('ZREM', KEYS[1], ARGV[3])
-redis.call('ZREM', KEYS[2], ARGV[3])
-redis.call('ZREM', KEYS[3], ARGV[3])
-local count = free(ARGV[1])
-if count <= 0 then return 0 end
-local next_ones = redis.call('ZRANGE', KEYS[2], 0, count - 1)
-for _, token in ipairs(next_ones) do
-  local bell = KEYS[1] .. ':bell:' .. token
-  redis.call('LPUSH', bell, string.format('%.0f', grant(token)))
-  redis.call('PEXPIRE', bell, 2000)
-end
-return #next_ones
-"""
-)
-# The longest wish for quiet counts. KEYS: 1 the wish; ARGV: ms.
-QUIET = """
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], 1, 'PX', ARGV[1]) end
-"""
+FORGOT = -1  # what a script says to whom Redis does not know
+MOST_TELLINGS = 3  # for one call; more would be a Redis that goes on beginning anew
 
 
 class SharedSlots:
@@ -120,11 +63,16 @@ class SharedSlots:
             retry=Retry(NoBackoff(), 0),
         )
         self._take, self._leave = self._redis.register_script(TAKE), self._redis.register_script(LEAVE)
-        self._quiet = self._redis.register_script(QUIET)
+        self._quiet, self._tell = self._redis.register_script(QUIET), self._redis.register_script(TELL)
         key = f"muster:slots:{account}"
-        self._keys = [key, f"{key}:queue", f"{key}:waiting", f"{key}:pace", f"{key}:quiet"]
+        self._keys = [key, f"{key}:queue", f"{key}:waiting", f"{key}:pace", f"{key}:quiet", f"{key}:epoch"]
         self._slot_count, self._recovery = slot_count, recovery_seconds
-        self._lonely = LocalSlots(min(LONELY_SLOT_COUNT, slot_count), recovery_seconds)
+        self._lonely_count = min(LONELY_SLOT_COUNT, slot_count)
+        self._own_lock, self._epoch = threading.Lock(), ""
+        self._is_known = False  # calls went before: where there is no epoch, Redis forgot one
+        self._leases: dict[str, float] = {}  # token -> until when, by the monotonic clock
+        self._lonely_leases: dict[str, float] = {}  # the same of slots that were taken while Redis was away
+        self._lonely = LocalSlots(self._lonely_count, recovery_seconds, count_others=self._count_leases)
         self._own = threading.BoundedSemaphore(slot_count * 4)  # bounds the connections to Redis
         self._away_until = 0.0
 
@@ -140,17 +88,42 @@ class SharedSlots:
         try:
             leased = self._lease(until, hold_seconds, is_bulk=is_bulk)
             if leased is None:
-                left = until - time.monotonic()
-                with self._lonely.hold(max(left, 0), hold_seconds, is_bulk=is_bulk) as held:
+                with self._hold_alone(until, hold_seconds, is_bulk=is_bulk) as held:
                     yield held
                 return
             token, held = leased
+            self._leases[token] = time.monotonic() + hold_seconds + LATE_SECONDS
             try:
                 yield held
             finally:
+                self._forget(self._leases, token, held)
                 self._give_back(token, held)
         finally:
             self._own.release()
+
+    @contextmanager
+    def _hold_alone(self, until: float, hold_seconds: float, *, is_bulk: bool) -> Iterator[Hold]:
+        """One of the process's own slots. Redis hears of it when it is back."""
+        left = max(until - time.monotonic(), 0)
+        with self._lonely.hold(left, hold_seconds, is_bulk=is_bulk) as held:
+            token = _new_token(hold_seconds)
+            with self._own_lock:
+                self._lonely_leases[token] = time.monotonic() + hold_seconds + LATE_SECONDS
+                self._epoch, self._is_known = "", True
+            try:
+                yield held
+            finally:
+                self._forget(self._lonely_leases, token, held)
+                if time.monotonic() >= self._away_until:
+                    self._give_back(token, Hold(kept_seconds=held.kept_seconds))
+
+    def _forget(self, leases: dict[str, float], token: str, held: Hold) -> None:
+        """The call is over. Once this returns nobody tells Redis of its lease, unless the slot is kept."""
+        with self._own_lock:
+            now = time.monotonic()
+            leases[token] = now + held.kept_seconds
+            for ended in [one for one, until in leases.items() if until <= now]:
+                del leases[ended]
 
     def find_slot_count(self) -> int | None:
         """How many calls the account bears now, or None while Redis is away."""
@@ -173,7 +146,7 @@ class SharedSlots:
 
     def _lease(self, until: float, hold_seconds: float, *, is_bulk: bool) -> tuple[str, Hold] | None:
         """A token with its hold, or None while Redis is away."""
-        token, started = f"{int(hold_seconds * 1000)}-{uuid.uuid4().hex}", time.monotonic()
+        token, started = _new_token(hold_seconds), time.monotonic()
         handicap = int(BULK_HANDICAP_SECONDS * 1000) if is_bulk else 0
         while time.monotonic() >= self._away_until:
             waited = int((time.monotonic() - started) * 1000)
@@ -199,16 +172,45 @@ class SharedSlots:
     def _give_back(self, token: str, held: Hold) -> None:
         try:
             if held.quiet_seconds:
-                self._quiet(keys=self._keys[4:], args=[int(held.quiet_seconds * 1000) + 1])
+                self._quiet(keys=self._keys[4:5], args=[int(held.quiet_seconds * 1000) + 1])
             if held.is_throttled:
                 self._slow_down(held.granted_at)
-            self._call(self._leave, token)
+            if held.kept_seconds > 0:
+                self._tell_own()  # the lease has another end now
+            else:
+                self._call(self._leave, token)
         except redis.RedisError:
             self._away_until = time.monotonic() + SULK_SECONDS  # the lease ends by itself
 
     def _call(self, script: Any, token: str, *more: int) -> int:
-        arguments = [self._slot_count, int(ABSENT_SECONDS * 1000), token, *more]
-        return int(script(keys=self._keys, args=arguments))
+        """What a script gives; a Redis that does not know this process is told of its leases first."""
+        for _ in range(MOST_TELLINGS):
+            known = [self._slot_count, int(ABSENT_SECONDS * 1000), self._lonely_count, self._epoch]
+            given = int(script(keys=self._keys, args=[*known, token, *more]))
+            if given != FORGOT:
+                return given
+            self._tell_own()
+        raise redis.ConnectionError("Redis begins anew again and again.")
+
+    def _tell_own(self) -> None:
+        """Enter every lease of this process with the end that it has by now: Redis may have forgotten it."""
+        with self._own_lock:
+            now = time.monotonic()
+            if now < self._away_until:
+                raise redis.ConnectionError("Redis went away for another call meanwhile.")
+            settling = SETTLING_SECONDS if self._is_known else 0.0
+            told: list[str | int] = [int(settling * 1000), uuid.uuid4().hex]
+            for token, until in [*self._leases.items(), *self._lonely_leases.items()]:
+                told += [token, int((until - now) * 1000)] if until > now else []
+            try:
+                self._epoch, self._is_known = self._tell(keys=self._keys, args=told).decode(), True
+            except redis.RedisError:
+                self._away_until = time.monotonic() + SULK_SECONDS
+                raise
+
+    def _count_leases(self) -> int:
+        now = time.monotonic()
+        return sum(until > now for until in list(self._leases.values()))
 
     def _slow_down(self, granted_at: float) -> None:
         """Write the way back after a protest. Two protests at once: the second finds its call older than the first."""
@@ -228,6 +230,10 @@ class SharedSlots:
     def _now(self) -> float:
         seconds, micros = self._redis.time()
         return float(seconds) + float(micros) / 1_000_000
+
+
+def _new_token(hold_seconds: float) -> str:
+    return f"{int((hold_seconds + LATE_SECONDS) * 1000)}-{uuid.uuid4().hex}"
 
 
 def _read_steps(stored: Any) -> list[tuple[int, float]]:

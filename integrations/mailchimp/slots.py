@@ -22,7 +22,9 @@ from integrations.mailchimp.pace import (
 )
 
 DEFAULT_SLOT_COUNT = FULL_COUNT
-LOOK_AGAIN_SECONDS = 0.5  # a waiting call notices at the latest then that the pace has recovered
+LOOK_AGAIN_SECONDS = (
+    0.5  # a waiting call notices at the latest then that the pace has recovered or a kept slot is free
+)
 
 
 class NoFreeSlotError(Exception):
@@ -33,12 +35,14 @@ class NoFreeSlotError(Exception):
 class Hold:
     """One call's slot. Whoever holds it says so where the account protested: the whole account then slows down.
 
-    `quiet_seconds`: for so long the answer asked for no call at all.
+    `quiet_seconds`: for so long the answer asked for no call at all. `kept_seconds`: for so long after the call's end
+    the account may still have its connection open, and the slot is not given back.
     """
 
     granted_at: float = 0.0
     is_throttled: bool = False
     quiet_seconds: float = 0.0
+    kept_seconds: float = 0.0
 
 
 class ConnectionSlots(Protocol):
@@ -63,12 +67,16 @@ class LocalSlots:
         slot_count: int = DEFAULT_SLOT_COUNT,
         recovery_seconds: float = RECOVERY_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        count_others: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`count_others`: calls of this process that are under way by other slots of the same account."""
         self._full, self._recovery, self._clock = slot_count, recovery_seconds, clock
+        self._count_others = count_others
         self._pace = Pace(slot_count)
         self._queue: list[tuple[float, int]] = []  # sorted
         self._numbers = itertools.count()
         self._busy_count = 0
+        self._kept_until: list[float] = []  # slots of calls that ended here and perhaps not there
         self._quiet_until = float("-inf")
         self._changed = threading.Condition()
 
@@ -105,7 +113,7 @@ class LocalSlots:
         with self._changed:
             bisect.insort(self._queue, ticket)
             try:
-                while self._queue.index(ticket) >= self.slot_count - self._busy_count:
+                while self._queue.index(ticket) >= self._free_count():
                     left = until - time.monotonic()
                     if left <= 0:
                         raise NoFreeSlotError
@@ -115,9 +123,16 @@ class LocalSlots:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
 
+    def _free_count(self) -> int:
+        now = self._clock()
+        self._kept_until = [until for until in self._kept_until if until > now]
+        return self.slot_count - self._busy_count - len(self._kept_until) - self._count_others()
+
     def _leave(self, held: Hold) -> None:
         with self._changed:
             self._busy_count -= 1
+            if held.kept_seconds > 0:
+                self._kept_until.append(self._clock() + held.kept_seconds)
             if held.quiet_seconds:
                 self._quiet_until = max(self._quiet_until, self._clock() + held.quiet_seconds)
             if held.is_throttled:

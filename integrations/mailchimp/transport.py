@@ -28,9 +28,14 @@ from integrations.mailchimp.problems import (
     MailchimpProblem,
     problem_from_answer,
 )
-from integrations.mailchimp.slots import ConnectionSlots, NoFreeSlotError
+from integrations.mailchimp.slots import ConnectionSlots, Hold, NoFreeSlotError
 
 CONNECT_SECONDS = 5.0
+# A call that ran out of time may still run at Mailchimp and hold its connection there, nobody says for how long. The slot
+# is kept for as long again as the call's own deadline, a bound chosen by us, but never longer than Mailchimp itself lets
+# a call run: 120 s after it began (https://mailchimp.com/developer/marketing/docs/fundamentals/, seen 2026-11).
+LONGEST_CALL_SECONDS = 120.0
+NEARLY_OVER_SECONDS = 0.02  # a socket's time-out may end a little before the deadline it was made from
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # a page of 1,000 members with links is about 3.3 MB
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 NO_CONTENT = 204
@@ -144,7 +149,7 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         try:
             with self._slots.hold(allowed.seconds / 2, allowed.seconds, is_bulk=allowed.is_bulk) as held:
                 request = self._prepare(method, _fill(resource_path, path_params), query_params, body)
-                status, content, wait = self._send(request, where)
+                status, content, wait = self._send_held(request, where, allowed, held)
                 if status in WAITS:
                     held.quiet_seconds = min(retry_after_seconds(wait) or 0.0, LONGEST_QUIET_SECONDS)
                 if status in PROTESTS:
@@ -170,6 +175,20 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         params = [(name, _query_text(value)) for name, value in query or ()]
         request = requests.Request(method, self.host + path, headers=headers, params=params, data=content)
         return self._session.prepare_request(request)
+
+    def _send_held(
+        self, request: requests.PreparedRequest, where: str, allowed: Allowance, held: Hold
+    ) -> tuple[int, bytes, str | None]:
+        """As `_send`; a call that ran out of time keeps its slot for a while."""
+        began = time.monotonic()
+        try:
+            return self._send(request, where)
+        except MailchimpProblem as problem:
+            is_late = self._deadline.left() <= NEARLY_OVER_SECONDS
+            if problem.classification is UNKNOWN_OUTCOME and is_late:
+                left = LONGEST_CALL_SECONDS - (time.monotonic() - began)
+                held.kept_seconds = max(min(allowed.seconds, left), 0.0)
+            raise
 
     def _send(self, request: requests.PreparedRequest, where: str) -> tuple[int, bytes, str | None]:
         """Status, whole body and Retry-After. The chain is cut (`from None`): what requests says can hold ids and hosts."""
