@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.audiences.guard import leave_limit
 from app.audiences.hooks import find_last_delivery, hook_state
-from app.audiences.load import view_audience
+from app.audiences.load import LONG_AGO, view_audience
 from app.audiences.models import Audience, Destination
 from app.audiences.preflight import check_schema
 from app.audiences.run_views import RunView, list_runs
@@ -90,7 +90,10 @@ def describe_audience(session: Session, audience_id: int) -> dict[str, Any]:
         "guard": _guard(audience, members),
         "webhook": _webhook(session, audience),
         "preflight": [asdict(row) for row in check_schema(view_audience(audience))],
-        "pulled_until": audience.pulled_until,
+        # Everything is to be read once more where it says long ago.
+        "pulled_until": None
+        if str(audience.pulled_until).startswith(LONG_AGO[:10])
+        else audience.pulled_until,
         "reconciled_at": audience.reconciled_at,
         "runs": [_run_line(run) for run in list_runs(session, audience.id, 5)],
         "members": members,
