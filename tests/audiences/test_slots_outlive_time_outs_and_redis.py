@@ -247,6 +247,8 @@ def test_without_redis_a_process_opens_no_more_beside_what_it_has(make_slots: Ma
 
 def test_what_was_begun_without_redis_is_told_when_it_is_back(make_slots: Make) -> None:
     one, other = make_slots(3), make_slots(3)
+    with one.hold(1, 30):
+        pass
     one._away_until = time.monotonic() + 30
     with contextlib.ExitStack() as alone:
         lonely = granted_count(one, alone, 2)
