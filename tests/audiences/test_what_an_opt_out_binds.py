@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.audiences.outcome import opt_out_method
 from app.contacts.drafts import lock_drafts
 from app.contacts.ledger import derive_consents
 from app.core.db import transaction
 from app.sources.mappings import publish_mapping
+from integrations.mailchimp.answers import MemberState
 from mappings.language.presets import find_preset
 from tests.kit.office import Office
 
@@ -86,7 +88,10 @@ def narrow_the_mapping(office: Office) -> None:
     """Unsubscribes and complaints of the audience's webhook speak of its own purpose alone."""
     preset = find_preset("mailchimp")
     assert preset is not None
-    document = preset.text.split("tests:\n")[0].replace('purpose: "*"', "purpose: newsletter")
+    publish(office, preset.text.split("tests:\n")[0].replace('purpose: "*"', "purpose: newsletter"))
+
+
+def publish(office: Office, document: str) -> None:
     with transaction(office.sessions) as session:
         source_id = session.execute(text("SELECT id FROM sources WHERE slug = 'mailchimp'")).scalar_one()
         publish_mapping(session, source_id, document)
@@ -168,6 +173,42 @@ def test_a_mapping_for_another_purpose_leaves_nobody_in_whom_mailchimp_holds_out
     both.office.pull()
 
     assert {("newsletter", "unsubscribe"), ("concerts", "unsubscribe")} == set(both.withdrawals)
+
+
+@pytest.mark.usefixtures("webhook")
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("{to: email, from: email}", "newsletter"),
+        ("{to: email, from: address, required: true}", "*"),
+    ],
+)
+def test_a_mapping_that_says_nothing_leaves_the_own_purpose_and_one_that_cannot_say_every_one(
+    both: Both, rule: str, expected: str
+) -> None:
+    head = "mapping: mailchimp\nversion: 1\nsource: mailchimp\ntarget: contact\n"
+    publish(both.office, f"{head}fields:\n  - {rule}\n")
+    both.leave("unsubscribe")
+
+    both.office.pull()
+
+    assert [(expected, "unsubscribe")] == both.withdrawals
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("Abuse complaint", "abuse"),
+        ("The emails are spam and should be reported", "abuse"),
+        ("N/A (Unsubscribed by admin)", "unsubscribe"),
+        ("None given", "unsubscribe"),
+        ("", "unsubscribe"),
+    ],
+)
+def test_the_reason_tells_a_complaint_from_an_unsubscribe(reason: str, expected: str) -> None:
+    state = MemberState("1", ADA, "unsubscribed", unsubscribe_reason=reason)
+
+    assert expected == opt_out_method(state)
 
 
 @pytest.mark.parametrize(("act", "method"), METHODS)

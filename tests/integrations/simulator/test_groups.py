@@ -165,6 +165,22 @@ def test_an_unknown_permission_is_refused(api):
     assert refused.status_code == 400
 
 
+def test_a_contact_gives_and_takes_away_permissions_in_the_preferences(api):
+    first, second, *_ = api.sim("lists", has_permissions=True)["permissions"]
+    api.put(ADA, marketing_permissions=[{"marketing_permission_id": first, "enabled": True}])
+    api.sim("clock", advance_seconds=60)
+    before = api.member("GET", ADA).json["last_changed"]
+
+    choices = {first: False, second: True}
+    told = [{"marketing_permission_id": one, "enabled": is_given} for one, is_given in choices.items()]
+    api.sim("contact/edit", email=ADA, marketing_permissions=told)
+
+    found = api.member("GET", ADA).json
+    stands = {one["marketing_permission_id"]: one["enabled"] for one in found["marketing_permissions"]}
+    assert choices.items() <= stands.items()
+    assert found["last_changed"] > before
+
+
 def test_permission_ids_are_the_audiences_own_and_stay(api):
     mine = api.sim("lists", has_permissions=True)["permissions"]
     other = api.sim("lists", list_id="bbbbbbbbbb", has_permissions=True)["permissions"]
