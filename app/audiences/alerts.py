@@ -11,6 +11,9 @@ from sqlalchemy.orm import Session
 from app.audiences.hooks import hook_state
 from app.audiences.models import Audience, Destination, SyncRun
 from app.audiences.pauses import BY_ADMIN, GONE, GUARD, MERGE_FIELD
+from app.audiences.schema import interest_trouble
+
+INTEREST = "interest"
 
 Level = Literal["stopped", "waiting", "notice"]
 
@@ -37,6 +40,7 @@ NEXT_STEPS: Mapping[str, str] = {
     "disabled": "Sign in to Mailchimp: a notice there says why. Muster goes on by itself.",
     GONE: "Bring the audience back in Mailchimp, or remove it here; Muster asks by itself.",
     MERGE_FIELD: "`muster audiences add-field {slug} TAG` makes it again; or take it out of the mapping.",
+    INTEREST: "Make it again in Mailchimp, where it gets a new id, and set that one; `muster audiences set {slug} interests.ID=` takes this one out.",
     GUARD: "Mend the rule or the list, and it goes on by itself; or `muster sync approve {slug}` lets them go.",
     "rejected": "Mend the rule or the list, and it goes on by itself; `muster sync resume {slug}` compares anew and asks again.",
     BY_ADMIN: "`muster sync resume {slug}` lets it go on.",
@@ -83,6 +87,10 @@ def _of_audiences(session: Session) -> Iterator[Alert]:
         if gone := (one.remote_schema or {}).get("gone"):
             reason = f"The audience no longer has {', '.join(gone)}; everything else goes on without."
             yield _alert("notice", MERGE_FIELD, subject, one.slug, reason=reason)
+        gone_interests = (one.remote_schema or {}).get("gone_interests") or {}
+        if still := {what: name for what, name in gone_interests.items() if what in one.interests}:
+            reason = interest_trouble(still).reason
+            yield _alert("notice", INTEREST, subject, one.slug, reason=reason)
         hook = hook_state(one)
         if hook.trouble:
             yield _alert("notice", "webhook", subject, one.slug, since=hook.since, reason=hook.trouble)

@@ -20,7 +20,7 @@ from app.core.audit import audit
 from app.core.clock import database_now
 from app.core.db import transaction
 from app.core.errors import InvalidError
-from integrations.mailchimp.problems import MailchimpProblem
+from integrations.mailchimp.problems import INTEREST_GONE, MailchimpProblem
 from mappings.language.fields import default_fields
 
 # The type of a merge field that holds a contact field of this type; text for all others.
@@ -40,14 +40,28 @@ FORGET = text("""
            theirs_changed = theirs_changed - CAST(:tags AS text[])
     WHERE audience_id = :audience_id AND merge_fields ?| CAST(:tags AS text[])
 """)
+# So it is with an interest. Members that the mirror knows without it are as they were.
+FORGET_INTERESTS = text("""
+    UPDATE members SET pushed_hash = CASE WHEN pushed_hash IN ('', 'left') THEN pushed_hash ELSE 'stale' END,
+           interests = interests - CAST(:ids AS text[])
+    WHERE audience_id = :audience_id AND interests ?| CAST(:ids AS text[])
+""")
+# What was refused for an interest that is known to be gone by now waits no longer.
+WAKE_REFUSED = text("""
+    UPDATE changes SET next_attempt_at = now()
+    WHERE audience_id = :audience_id AND parked_at IS NULL AND next_attempt_at > now() AND error ->> 'code' = :code
+      AND (leased_until IS NULL OR leased_until <= now())
+""")
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaNews:
-    """Mapped merge fields that are gone since the last reading, and those that are back."""
+    """Mapped merge fields and managed interests that are gone since the last reading, and those that are back."""
 
     gone: tuple[str, ...] = ()
     back: tuple[str, ...] = ()
+    gone_interests: tuple[str, ...] = ()
+    back_interests: tuple[str, ...] = ()
 
 
 def refresh_schema(sessions: sessionmaker[Session], connections: Connections, audience_id: int) -> SchemaNews:
@@ -61,27 +75,63 @@ def refresh_schema(sessions: sessionmaker[Session], connections: Connections, au
 
 
 def keep_schema(session: Session, audience_id: int, live: LiveAudience) -> SchemaNews:
-    """Keep what was read. A mapped field that is gone is left out of pushes, with one alert; all else goes on.
+    """Keep what was read. A mapped field or a managed interest that is gone is left out of pushes, with one alert.
 
-    Once it is back everybody is planned anew, which fills it.
+    All else goes on. Once it is back everybody is planned anew, which fills it.
     """
     audience = session.get_one(Audience, audience_id, with_for_update=True)
+    before = audience.remote_schema or {}
+    news = compare_schema(audience, live)
     there = {one.tag for one in live.merge_fields}
-    mapped = {*audience.merge_fields, audience.contact_id_field} - {"", "EMAIL"}
-    before = set((audience.remote_schema or {}).get("gone") or ())
-    gone = sorted(mapped - there)
-    read_at = database_now(session).isoformat()
     audience.remote_schema = {
-        **(audience.remote_schema or {}), **live.as_schema(), "gone": gone, "read_at": read_at,
-    }  # fmt: skip
-    news = SchemaNews(tuple(tag for tag in gone if tag not in before), tuple(sorted(before & there & mapped)))
+        **before,
+        **live.as_schema(),
+        "gone": sorted(_mapped(audience) - there),
+        "gone_interests": _gone_interests(audience, live),
+        "read_at": database_now(session).isoformat(),
+    }
     if news.gone:
         session.execute(FORGET, {"audience_id": audience_id, "tags": list(news.gone)})
         raise_alert(session, audience_id, _gone_trouble(news.gone))
-    if news.back:
+    if news.gone_interests:
+        session.execute(FORGET_INTERESTS, {"audience_id": audience_id, "ids": list(news.gone_interests)})
+        raise_alert(session, audience_id, interest_trouble(audience.remote_schema["gone_interests"]))
+        session.execute(WAKE_REFUSED, {"audience_id": audience_id, "code": INTEREST_GONE.kind})
+    if news.back or news.back_interests:
         session.flush()
         queue_audience(session, audience_id)
     return news
+
+
+def compare_schema(audience: Audience, live: LiveAudience) -> SchemaNews:
+    """What is gone or back since the last reading. Pure."""
+    remote = audience.remote_schema or {}
+    mapped, there = _mapped(audience), {one.tag for one in live.merge_fields}
+    before = set(remote.get("gone") or ())
+    before_interests = set(remote.get("gone_interests") or ())
+    gone_interests = set(_gone_interests(audience, live))
+    return SchemaNews(
+        tuple(sorted(mapped - there - before)),
+        tuple(sorted(before & there & mapped)),
+        tuple(sorted(gone_interests - before_interests)),
+        tuple(sorted((before_interests - gone_interests) & set(audience.interests))),
+    )
+
+
+def _mapped(audience: Audience) -> set[str]:
+    return {*audience.merge_fields, audience.contact_id_field} - {"", "EMAIL"}
+
+
+def _gone_interests(audience: Audience, live: LiveAudience) -> dict[str, str]:
+    """The managed interests that are not there, each with its group and name as far as they are known. Pure."""
+    remote = audience.remote_schema or {}
+    told: dict[str, str] = remote.get("gone_interests") or {}
+    if live.interests is None:
+        return told
+    there = {one.interest_id for group in live.interests for one in group.interests}
+    known = remote.get("interests") or {}
+    names = {one: f"{what.get('group', '')}: {what.get('name', '')}" for one, what in known.items()}
+    return {one: names.get(one) or told.get(one, "") for one in sorted(set(audience.interests) - there)}
 
 
 def _gone_trouble(tags: tuple[str, ...]) -> Trouble:
@@ -89,6 +139,16 @@ def _gone_trouble(tags: tuple[str, ...]) -> Trouble:
         "merge_field_gone",
         f"The audience no longer has {', '.join(tags)}; everything else goes on without.",
         "Make the merge field again (`muster audiences add-field`), or take it out of the mapping.",
+    )
+
+
+def interest_trouble(gone: Mapping[str, str]) -> Trouble:
+    """What an admin is told of managed interests that are gone, by id and the name that each had. Pure."""
+    named = ", ".join(f"{one} ({name})" if name else one for one, name in sorted(gone.items()))
+    return Trouble(
+        INTEREST_GONE.kind,
+        f"The audience no longer has the interest {named}; everything else goes on without.",
+        "Make it again in Mailchimp, where it gets a new id, and set that one; or take this one out (`muster audiences set SLUG interests.ID=`).",
     )
 
 

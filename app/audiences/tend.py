@@ -13,7 +13,7 @@ from app.audiences.schema import refresh_schema
 from app.audiences.steer import close_mended_guard
 from app.core.db import transaction
 from app.core.errors import BusyError
-from integrations.mailchimp.problems import MailchimpProblem
+from integrations.mailchimp.problems import INTEREST_GONE, MailchimpProblem
 
 YOUNG_SECONDS = 600.0  # a pause so young is looked at every 30 s, an older one every 5 minutes
 
@@ -57,11 +57,34 @@ UNREAD = text("""
     ORDER BY a.id
 """)
 
+# Writes were refused for an interest that is no longer there, and nobody looked since. Refused changes are tried at least
+# hourly; one that nobody saw in time is seen the next time.
+REFUSED = text("""
+    SELECT a.id FROM audiences a JOIN destinations d ON d.id = a.destination_id
+    WHERE a.is_enabled AND coalesce(a.paused_code, '') <> 'gone'
+      AND d.paused_at IS NULL AND coalesce(d.breaker ->> 'state', 'closed') = 'closed'
+      AND EXISTS (SELECT FROM attempts t WHERE t.at > now() - interval '15 minutes' AND t.audience_id = a.id
+        AND t.stage = 'push' AND t.error ->> 'code' = :code AND NOT t.error ? 'alert'
+        AND t.at > coalesce(CAST(a.remote_schema ->> 'read_at' AS timestamptz), '-infinity'))
+    ORDER BY a.id
+""")
+
 
 def refresh_schemas(sessions: sessionmaker[Session], connections: Connections) -> int:
     """Read again what audiences look like that were not read for a day; how many were. A refusal leaves the others."""
     with transaction(sessions) as session:
         due = list(session.scalars(UNREAD))
+    return _read_again(sessions, connections, due)
+
+
+def reread_refused(sessions: sessionmaker[Session], connections: Connections) -> int:
+    """Read again, soon, what audiences look like that refused an interest; how many were."""
+    with transaction(sessions) as session:
+        due = list(session.scalars(REFUSED, {"code": INTEREST_GONE.kind}))
+    return _read_again(sessions, connections, due)
+
+
+def _read_again(sessions: sessionmaker[Session], connections: Connections, due: list[int]) -> int:
     read_count = 0
     for audience_id in due:
         try:
@@ -82,7 +105,9 @@ def probe_destinations(sessions: sessionmaker[Session], connections: Connections
 
 
 def probe_audiences(sessions: sessionmaker[Session], connections: Connections, *, is_young: bool) -> None:
-    """Ask for every audience that was gone: one that is there again goes on."""
+    """Ask for every audience that was gone: one that is there again goes on. What refused an interest is read again."""
+    if is_young:
+        reread_refused(sessions, connections)
     for audience_id in _paused(sessions, GONE, is_young=is_young):
         try:
             audience, gateway = open_gateway(sessions, connections, audience_id)
