@@ -210,7 +210,13 @@ def test_reading_again_tells_what_is_gone(call, sessions, people, simulator):
     news = plain(call, "audiences", "refresh", "newsletter")
 
     assert "Nothing that is mapped has changed" in same
-    assert {"audience": "newsletter", "gone": ["PHONE"], "back": []} == news
+    assert {
+        "audience": "newsletter",
+        "gone": ["PHONE"],
+        "back": [],
+        "gone_interests": [],
+        "back_interests": [],
+    } == news
 
 
 @pytest.mark.parametrize(
