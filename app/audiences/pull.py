@@ -161,7 +161,8 @@ def _is_news(known: Known, state: MemberState) -> bool:
         return True  # of another address that the person has there, the mirror says nothing
     # Read before, or the answer to a write of ours: the ledger had its say then.
     is_read = known.last_changed is not None and state.changed_at == known.last_changed
-    return known.pushed_hash != LEFT and not is_read
+    # Whom we took out and may just have taken in again, somebody has taken out since.
+    return (known.pushed_hash != LEFT or known.is_in_flight) and not is_read
 
 
 def _was_gone_already(known: Known, state: MemberState) -> bool:

@@ -27,6 +27,7 @@ BACKOFFS: Mapping[str, Backoff] = {
     "unknown_outcome": Backoff(4, floor=30),
     "too_many_signups": Backoff(DAY_SECONDS / 4, floor=DAY_SECONDS, cap=DAY_SECONDS),
     "not_found": Backoff(1, floor=0.5),
+    "interest_gone": Backoff(1, floor=45),  # until the audience was read again, which wakes it
 }
 DEFAULT = Backoff(1, floor=0.5)
 

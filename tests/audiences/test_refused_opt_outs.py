@@ -109,6 +109,23 @@ def test_whom_staff_took_out_after_a_lost_answer_is_not_taken_in_again(office: A
     assert ("unsubscribed", "withdrawn") == (simulator.member(ADA).status, office.consent(ada))
 
 
+def test_whom_staff_took_out_after_a_lost_answer_stays_out_also_once_it_was_read(
+    office: Any, simulator: Any
+) -> None:
+    ada = taken_out(office, simulator)
+    office.tag(ada, "Alumni")
+    simulator.fault("reset_after", times=1, method="PUT")
+    office.push()
+    simulator.later()
+    simulator.staff("unsubscribe", ADA)
+    office.pull()
+
+    office.hurry()
+    office.push()
+
+    assert ("unsubscribed", "withdrawn") == (simulator.member(ADA).status, office.consent(ada))
+
+
 def taken_out(office: Any, simulator: Any) -> int:
     """Somebody who did not fit the rule any more."""
     office.put(entry_rule={"tags_any": ["alumni"]}, on_leave="unsubscribe")

@@ -200,8 +200,8 @@ def read_schema(audience: str) -> ResponseReturnValue:
         with calling() as connections:
             news = refresh_schema(wiring().runtime.sessions, connections, audience_id)
         told = [
-            f"gone: {', '.join(news.gone)}" if news.gone else "",
-            f"back: {', '.join(news.back)}" if news.back else "",
+            f"gone: {', '.join(gone)}" if (gone := news.gone + news.gone_interests) else "",
+            f"back: {', '.join(back)}" if (back := news.back + news.back_interests) else "",
         ]
         return (
             f"Read again. {'; '.join(part for part in told if part) or 'Nothing that is mapped has changed'}."

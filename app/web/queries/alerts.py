@@ -53,6 +53,11 @@ STEPS: Mapping[str, Step] = {
     "gone": Step(
         "Bring the audience back in Mailchimp. Muster asks by itself and goes on.", "Open", "audiences.show"
     ),
+    "interest": Step(
+        "Make it again in Mailchimp and set its new id, or take it out.",
+        "To the settings",
+        "audience_settings.show",
+    ),
     "merge_field": Step(
         "Make the merge field again, or take it out of the mapping.",
         "To the merge fields",
