@@ -41,7 +41,7 @@ class Connections:
         deadlines: Deadlines | None = None,
         on_call: Callable[[Call], None] | None = None,
     ) -> None:
-        self._box, self._redis_url, self._on_call = box, redis_url, on_call
+        self.box, self._redis_url, self._on_call = box, redis_url, on_call
         self._deadlines = deadlines or Deadlines()
         self._open: dict[int, tuple[tuple[Any, ...], Gateway, SharedSlots]] = {}
         self._lock = threading.Lock()
@@ -64,7 +64,7 @@ class Connections:
         return known is not None and known[2].find_quiet_seconds() > 0
 
     def _connect(self, destination: Destination) -> tuple[Gateway, SharedSlots]:
-        key = self._box.open(destination.sealed_key, binding(destination.slug))
+        key = self.box.open(destination.sealed_key, binding(destination.slug))
         # Named after the account, else its address and key, so that two destinations on one account share its budget.
         known = (destination.account or {}).get("account_id")
         name = f"account {known}" if known else f"{destination.base_url} {key}"

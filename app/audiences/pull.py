@@ -37,12 +37,13 @@ from app.audiences.outcome import (
 from app.audiences.permissions import list_taken_away
 from app.audiences.runs import RunWatch
 from app.audiences.schema import lacks_mapped, refresh_schema
-from app.audiences.theirs import EmailNews, FieldNews, hold_people, learn_profiles
+from app.audiences.theirs import EmailNews, FieldNews, hold_people, learn_profiles, list_not_erased
 from app.audiences.valve import REACHABLE_THERE, is_own_opt_out
 from app.audiences.views import LEFT, AudienceView
 from app.core.clock import database_now
 from app.core.collector import calm_collector
 from app.core.db import transaction
+from app.core.secretbox import SecretBox
 from integrations.mailchimp.answers import MemberState, subscriber_hash
 
 OVERLAP = timedelta(minutes=10)
@@ -62,17 +63,12 @@ class PullCounts:
         return {**dict(sorted(self.counts.items())), "calls": self.call_count, "is_blocked": self.is_blocked}
 
 
-def apply_member_state(session: Session, audience: AudienceView, state: MemberState) -> bool:
-    """One member as Mailchimp has it, into mirror and ledger; False for somebody who is no contact of ours."""
-    return apply_member_states(session, audience, [state])["ours"] > 0
-
-
 def apply_member_states(
-    session: Session, audience: AudienceView, states: Sequence[MemberState]
+    session: Session, audience: AudienceView, states: Sequence[MemberState], box: SecretBox
 ) -> Counter[str]:
-    """Many members; those who are no contacts of ours are left alone.
+    """Members as Mailchimp has them, into mirror and ledger; those who are no contacts of ours are left alone.
 
-    Counts: read, ours, opted_out, opted_in, changed_there (fields and addresses), to_plan.
+    `box` knows the addresses of erased people. Counts: read, ours, opted_out, opted_in, changed_there (fields and addresses), to_plan.
     """
     by_hash = {state.member_hash or subscriber_hash(state.email): state for state in states}
     if holders := find_holders_of(session, audience, by_hash):
@@ -99,7 +95,8 @@ def apply_member_states(
     opt_outs += list_taken_away(session, audience, pairs)
     opt_ins = [opt_in for one, state in pairs if (opt_in := _find_opt_in(one, state))]
     fields = [news for one, state in pairs for news in find_field_news(one, state, audience)]
-    emails = [news for one, state in pairs if (news := find_email_news(one, state))]
+    moved = [news for one, state in pairs if (news := find_email_news(one, state))]
+    emails = list_not_erased(session, moved, box)
     touched = [*(one.contact_id for one in opt_outs), *(one.contact_id for one in opt_ins)]
     touched += [*(one.person_id for one in fields), *(one.person_id for one in emails)]
     if touched:
@@ -267,7 +264,7 @@ def pull_audience(
     before, result = gateway.call_count, PullCounts()
     members = gateway.iterate_members(audience.list_id, since=since, page_size=PAGE_SIZE)
     with calm_collector():
-        is_other_schema = _keep_members(sessions, audience, members, result, watch)
+        is_other_schema = _keep_members(sessions, audience, members, result, watch, box=connections.box)
     if is_other_schema:
         refresh_schema(sessions, connections, audience_id)
     if not result.is_stopped:
@@ -285,12 +282,14 @@ def _keep_members(
     members: Iterable[MemberState],
     result: PullCounts,
     watch: RunWatch | None,
+    *,
+    box: SecretBox,
 ) -> bool:
     """Page after page into mirror and ledger, counted in `result`; whether there are other merge fields than we know."""
     is_other_schema = False
     for page in _pages(members, PAGE_SIZE):
         with transaction(sessions) as session:
-            result.counts.update(apply_member_states(session, audience, page))
+            result.counts.update(apply_member_states(session, audience, page, box))
         # A member's answer names every merge field there is.
         is_other_schema |= lacks_mapped(page[0].merge_fields, audience.mapped_tags, audience.gone_tags)
         if watch is not None and watch.note(done=len(page), calls=1) and len(page) == PAGE_SIZE:

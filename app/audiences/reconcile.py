@@ -66,10 +66,10 @@ def run_reconcile(
     watch = RunWatch(sessions, audience_id, KIND, actor=actor, on_progress=on_progress)
     run_id = watch.open()
     with watched(watch):
-        seen = read_everybody(sessions, gateway, audience, watch)
+        seen = read_everybody(sessions, gateway, audience, watch, box=connections.box)
         if watch.wish:
             return run_id
-        gone = settle_gone(sessions, gateway, audience, seen, started_at)
+        gone = settle_gone(sessions, gateway, audience, seen, started_at, box=connections.box)
         with transaction(sessions) as session:
             share = session.get_one(Audience, audience_id).guard_share
         limit = leave_limit(seen.member_count, share)

@@ -37,7 +37,7 @@ def run_first_sync(
     watch = RunWatch(sessions, audience_id, KIND, actor=actor, on_progress=on_progress)
     run_id = watch.open()
     with watched(watch):
-        seen = read_everybody(sessions, gateway, audience, watch)
+        seen = read_everybody(sessions, gateway, audience, watch, box=connections.box)
         survey = survey_audience(sessions, audience, watch) if not watch.wish else Survey()
         if watch.wish:
             return run_id

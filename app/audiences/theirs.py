@@ -22,9 +22,11 @@ from app.audiences.outbox import queue_changes, touch_changes
 from app.audiences.reviews import close_reviews, open_reviews
 from app.audiences.taken import Taken, record_taken
 from app.audiences.views import AudienceView
+from app.contacts.names import name_of
 from app.contacts.normalise import match_value
-from app.contacts.people import lock_keys
+from app.contacts.people import find_suppressed, lock_keys
 from app.contacts.protect import Key
+from app.core.secretbox import SecretBox
 from integrations.mailchimp.answers import MemberState, subscriber_hash
 
 
@@ -63,6 +65,7 @@ PEOPLE = text(
     "SELECT id, fields, provenance FROM contacts WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'active'"
     " ORDER BY id FOR NO KEY UPDATE"
 )
+NAMED = text("SELECT id, fields FROM contacts WHERE id = ANY(CAST(:ids AS bigint[]))")
 # Whose address was changed at Mailchimp between a dry run's first reading and the approval.
 MOVED = text(f"""
     SELECT m.contact_id, who.id AS person_id, m.email_address AS email, coalesce(m.last_changed, now()) AS changed_at
@@ -195,6 +198,20 @@ def _review(
 
 def _ours(person: _Person, tag: str, audience: AudienceView) -> Any:
     return audience.shape.merge_values(person.fields).values.get(tag)
+
+
+def list_not_erased(session: Session, news: Sequence[EmailNews], box: SecretBox) -> list[EmailNews]:
+    """Without the addresses of erased people, which nobody brings back who moves there at Mailchimp."""
+    if not news:
+        return []
+    rows = session.execute(NAMED, {"ids": [one.person_id for one in news]})
+    names = {row.id: name_of(row.fields) for row in rows}
+    stated = [
+        ([Key("email", "", match_value("email", one.email).value)], names.get(one.person_id, name_of({})))
+        for one in news
+    ]
+    erased = find_suppressed(session, stated, box)
+    return [one for number, one in enumerate(news) if number not in erased]
 
 
 def learn_emails(session: Session, audience: AudienceView, news: Sequence[EmailNews]) -> None:

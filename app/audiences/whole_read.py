@@ -23,6 +23,7 @@ from app.audiences.valve import REACHABLE_THERE
 from app.audiences.views import AudienceView
 from app.core.clock import database_now
 from app.core.db import transaction
+from app.core.secretbox import SecretBox
 from integrations.mailchimp.answers import MemberState
 from integrations.mailchimp.gateway import PAGE_SIZE, Gateway
 
@@ -62,7 +63,12 @@ class Seen:
 
 
 def read_everybody(
-    sessions: sessionmaker[Session], gateway: Gateway, audience: AudienceView, watch: RunWatch
+    sessions: sessionmaker[Session],
+    gateway: Gateway,
+    audience: AudienceView,
+    watch: RunWatch,
+    *,
+    box: SecretBox,
 ) -> Seen:
     """Every member into the mirror; people who are no contacts of ours are counted and left alone."""
     seen = Seen()
@@ -70,7 +76,7 @@ def read_everybody(
         started_at = database_now(session)
     for page in _pages(gateway.iterate_members(audience.list_id, page_size=PAGE_SIZE), PAGE_SIZE):
         with transaction(sessions) as session:
-            counts = apply_member_states(session, audience, page)
+            counts = apply_member_states(session, audience, page, box)
         seen.read_count += len(page)
         seen.our_count += counts["ours"]
         seen.statuses.update(one.status for one in page)
@@ -92,6 +98,8 @@ def settle_gone(
     audience: AudienceView,
     seen: Seen,
     before: datetime,
+    *,
+    box: SecretBox,
 ) -> list[int]:
     """Contacts whose member the mirror knows and Mailchimp no longer lists: asked for again, then archived or forgotten.
 
@@ -103,7 +111,7 @@ def settle_gone(
         for row in rows:
             if not seen.knows(row.subscriber_hash):
                 gone.setdefault(row.subscriber_hash, []).append(row)
-    found = _find_archived(sessions, gateway, audience, gone) if len(gone) > FEW else set()
+    found = _find_archived(sessions, gateway, audience, gone, box=box) if len(gone) > FEW else set()
     missing = [member_hash for member_hash in gone if member_hash not in found][:ASKED_MOST]
     for member_hash in missing:
         state = gateway.find_member(audience.list_id, member_hash)
@@ -112,7 +120,7 @@ def settle_gone(
                 for row in gone[member_hash]:
                     _let_go(session, audience.audience_id, row)
             else:
-                apply_member_states(session, audience, [state])
+                apply_member_states(session, audience, [state], box)
         if state is not None and state.status != "archived":
             del gone[member_hash]
     return sorted(row.contact_id for lost in gone.values() for row in lost)
@@ -128,7 +136,12 @@ def _let_go(session: Session, audience_id: int, lost: Row[Any]) -> None:
 
 
 def _find_archived(
-    sessions: sessionmaker[Session], gateway: Gateway, audience: AudienceView, gone: Collection[str]
+    sessions: sessionmaker[Session],
+    gateway: Gateway,
+    audience: AudienceView,
+    gone: Collection[str],
+    *,
+    box: SecretBox,
 ) -> set[str]:
     found: set[str] = set()
     listing = gateway.iterate_members(audience.list_id, status="archived", page_size=PAGE_SIZE)
@@ -136,7 +149,7 @@ def _find_archived(
         ours = [one for one in page if one.member_hash in gone]
         if ours:
             with transaction(sessions) as session:
-                apply_member_states(session, audience, ours)
+                apply_member_states(session, audience, ours, box)
         found |= {one.member_hash for one in ours}
     return found
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from app.audiences.decide_review import decide_review
+from app.audiences.outbox import queue_changes
 from app.audiences.reviews import list_reviews
 from app.audiences.theirs import hold_people
 from app.contacts.erase import erase_contact
@@ -98,3 +99,24 @@ def test_of_an_erased_person_no_value_stays_in_mirror_or_reviews(
         {},
         [],
     )
+
+
+def test_nobody_takes_over_the_address_of_an_erased_person_by_moving_there(
+    office: Any, simulator: Any, box: SecretBox
+) -> None:
+    eve, ada = office.add("eve@house.test", first_name="Eve"), office.add(ADA, first_name="Ada")
+    office.push()
+    with transaction(office.sessions) as session:
+        hold_people(session, [ada])
+        erase_contact(session, ada, box, "asked")
+        queue_changes(session, [ada])
+    office.push()
+    simulator.later()
+    simulator.contact("change_email", "eve@house.test", new_email=ADA)
+
+    office.pull()
+    office.push()
+
+    assert "eve@house.test" == office.fields(eve)["email"]
+    assert [("eve@house.test",)] == office.execute("SELECT given_value FROM identities WHERE kind = 'email'")
+    assert 2 == simulator.subscribing("eve@house.test") + simulator.subscribing(ADA)  # both of the first push

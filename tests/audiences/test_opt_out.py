@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.audiences.load import get_audience
-from app.audiences.pull import apply_member_state, pull_audience
+from app.audiences.pull import apply_member_states, pull_audience
 from app.audiences.webhook import mirror_event
 from app.core.db import transaction
 from integrations.mailchimp.answers import MemberState
@@ -300,7 +300,8 @@ def test_one_members_state_can_be_applied_alone(office: Any, simulator: Any, has
 
     with transaction(office.sessions) as session:
         audience = get_audience(session, office.audience_id)
-        is_ours = apply_member_state(session, audience, MemberState(hash_of(ADA), ADA, "cleaned"))
+        state = MemberState(hash_of(ADA), ADA, "cleaned")
+        counts = apply_member_states(session, audience, [state], office.connections.box)
 
-    assert is_ours
+    assert 1 == counts["ours"]
     assert (office.consent(contact_id), office.mirror(contact_id).status) == ("withdrawn", "cleaned")
