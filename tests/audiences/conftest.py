@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.bootstrap import ensure_simulated_audience
 from app.audiences.connect import Connections, Deadlines
+from app.audiences.slots import SharedSlots
 from app.core.config import Settings
 from app.core.db import transaction
 from app.core.runtime import Runtime
@@ -28,6 +29,25 @@ DELIVERY = text("""
     INSERT INTO deliveries (source_id, key, method, content_type, body, body_sha256)
     SELECT id, :key, 'POST', 'application/x-www-form-urlencoded', :body, sha256(:body) FROM sources
 """)
+
+
+@pytest.fixture
+def account() -> str:
+    return f"test-{time.monotonic_ns()}"
+
+
+@pytest.fixture
+def make_slots(redis_url: str, account: str) -> Iterator[Callable[..., SharedSlots]]:
+    """Slots of one account as another process would open them."""
+    made: list[SharedSlots] = []
+
+    def make(count: int = 8, recovery_seconds: float = 30.0) -> SharedSlots:
+        made.append(SharedSlots(redis_url, account, count, recovery_seconds))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,25 +17,6 @@ from integrations.mailchimp.simulator.server import RunningSimulator
 from integrations.mailchimp.slots import NoFreeSlotError
 
 Make = Callable[..., SharedSlots]
-
-
-@pytest.fixture
-def account() -> str:
-    return f"test-{time.monotonic_ns()}"
-
-
-@pytest.fixture
-def make_slots(redis_url: str, account: str) -> Iterator[Make]:
-    """Slots of one account as another process would open them."""
-    made: list[SharedSlots] = []
-
-    def make(count: int = 8, recovery_seconds: float = 30.0) -> SharedSlots:
-        made.append(SharedSlots(redis_url, account, count, recovery_seconds))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def most_at_once(count: int, *shared: Any) -> int:

@@ -24,25 +24,6 @@ LATER_SECONDS = 0.7  # a deadline, and for so long again its slot is kept
 
 
 @pytest.fixture
-def account() -> str:
-    return f"test-{time.monotonic_ns()}"
-
-
-@pytest.fixture
-def make_slots(redis_url: str, account: str) -> Iterator[Make]:
-    """Slots of one account as another process would open them."""
-    made: list[SharedSlots] = []
-
-    def make(count: int = 8) -> SharedSlots:
-        made.append(SharedSlots(redis_url, account, count))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
 def forget(redis_url: str, account: str) -> Iterator[Callable[[], None]]:
     """Redis begins anew, empty."""
     client = redis.Redis.from_url(redis_url)
