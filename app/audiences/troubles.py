@@ -7,7 +7,7 @@ from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
 from integrations.mailchimp.answers import subscriber_hash
 
 # Refusals that stay true for as long as the address stays the same.
-REFUSED_ADDRESS = frozenset({"fake_address", "forgotten", "compliance"})
+REFUSED_ADDRESS = frozenset({"fake_address", "forgotten", "compliance", "archived_there"})
 # Why somebody with consent stays out: (code, reason, what to do where the audience's form is no answer).
 STAYS_OUT: Mapping[Move, tuple[str, str, str]] = {
     "on_hold": (

@@ -93,6 +93,10 @@ def test_nobody_leaves_for_an_address_whose_member_somebody_archived(office: Any
 
     assert ("subscribed", "archived") == statuses(simulator)
     assert (EVE, "archived_there") == (office.mirror(eve).email_address, office.mirror(eve).error["code"])
+    before = simulator.calls
+    office.touch(eve)
+    office.push()
+    assert before == simulator.calls  # it is not tried again and again
 
 
 def test_whoever_was_subscribed_on_the_consent_of_another_leaves_once_they_are_parted(
