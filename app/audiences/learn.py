@@ -1,7 +1,8 @@
 """Opt-outs learned from Mailchimp, and people who came back there: into the consent ledger, and planned anew."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import text
@@ -11,7 +12,7 @@ from app.audiences.heard import ACTOR, PERMISSION, Statement, list_news
 from app.audiences.leaving import bound_purposes
 from app.audiences.outbox import queue_changes
 from app.audiences.views import AudienceView
-from app.contacts.drafts import lock_drafts
+from app.contacts.drafts import Draft, lock_drafts
 from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents, sharing_contact_ids
 from app.contacts.normalise import match_value
 from app.core.clock import database_now
@@ -89,7 +90,7 @@ def learn_opt_outs(session: Session, audience: AudienceView, opt_outs: Sequence[
     drafts = lock_drafts(session, {one.contact_id for one in opt_outs} | sharers)
     living = {contact_id for contact_id, draft in drafts.items() if draft.is_living}
     now = database_now(session)
-    told = _statements(session, audience, [one for one in opt_outs if one.contact_id in living])
+    told = _statements(session, audience, _of_the_living(opt_outs, drafts, living))
     lines = [_line(one, "withdrawn", audience.channel, now) for one in list_news(session, audience, told)]
     if not lines:
         return 0
@@ -98,6 +99,26 @@ def learn_opt_outs(session: Session, audience: AudienceView, opt_outs: Sequence[
     changed = derive_consents(session, drafts.values())
     queue_changes(session, living)
     return len(changed & {line.contact_id for line in lines})
+
+
+def _of_the_living(
+    opt_outs: Sequence[OptOut], drafts: Mapping[int, Draft], living: AbstractSet[int]
+) -> list[OptOut]:
+    """What is said of an erased person's member is said of its address, for whoever else has it."""
+    found = []
+    for one in opt_outs:
+        address = match_value("email", one.address).value
+        sharers = [one.contact_id] if one.contact_id in living else living
+        heir = min(
+            (each for each in sharers if each in living and _has(drafts[each], one, address)), default=None
+        )
+        if heir is not None:
+            found.append(replace(one, contact_id=heir))
+    return found
+
+
+def _has(draft: Draft, one: OptOut, address: str) -> bool:
+    return draft.id == one.contact_id or address in draft.addresses
 
 
 def _statements(session: Session, audience: AudienceView, opt_outs: Sequence[OptOut]) -> list[Statement]:

@@ -110,3 +110,19 @@ def test_a_bounce_is_kept_in_mind_of_whoever_has_opted_out(office: Any, simulato
 
     methods = office.execute("SELECT method FROM consent_evidence WHERE verdict = 'withdrawn' ORDER BY id")
     assert [("form",), ("cleaned",)] == methods
+
+
+@pytest.mark.parametrize("act", ["unsubscribe", "bounce"])
+def test_what_is_read_of_an_erased_persons_member_binds_who_shares_the_address(
+    office: Any, simulator: Any, act: str
+) -> None:
+    ada, bea = office.add(HOME, first_name="Ada"), office.add(HOME, first_name="Bea")
+    office.push()
+    simulator.later()
+    simulator.contact(act, HOME)
+    office.execute("UPDATE contacts SET state = 'erased', fields = '{}' WHERE id = :id", id=ada)
+    office.execute("DELETE FROM identities WHERE contact_id = :id", id=ada)
+
+    office.pull()
+
+    assert "withdrawn" == office.consent(bea)
