@@ -107,18 +107,13 @@ def _of_the_living(
     """What is said of an erased person's member is said of its address, for whoever else has it."""
     found = []
     for one in opt_outs:
+        if one.contact_id in living:
+            found.append(one)
+            continue
         address = match_value("email", one.address).value
-        sharers = [one.contact_id] if one.contact_id in living else living
-        heir = min(
-            (each for each in sharers if each in living and _has(drafts[each], one, address)), default=None
-        )
-        if heir is not None:
-            found.append(replace(one, contact_id=heir))
+        sharers = [each for each in living if address in drafts[each].addresses]
+        found += [replace(one, contact_id=min(sharers))] if sharers else []
     return found
-
-
-def _has(draft: Draft, one: OptOut, address: str) -> bool:
-    return draft.id == one.contact_id or address in draft.addresses
 
 
 def _statements(session: Session, audience: AudienceView, opt_outs: Sequence[OptOut]) -> list[Statement]:

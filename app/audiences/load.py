@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.audiences.columns import numbers_column
 from app.audiences.formats import FieldSpec
-from app.audiences.known import UNJUDGED
+from app.audiences.known import UNJUDGED, WHO
 from app.audiences.models import Audience
 from app.audiences.valve import Standing, settle_ledger
 from app.audiences.views import AudienceView, ContactView, Mirror
@@ -86,10 +86,10 @@ def get_audience(session: Session, audience_id: int) -> AudienceView:
 
 # The consents of a merged contact are its winner's. In the order in which `_contact` and `_mirror` take the columns. Each row by its key (OFFSET 0), never by a plan that reads
 # whole tables, which is what the planner thinks of members and consents until they were analysed.
-LOAD = text("""
+LOAD = text(f"""
 SELECT c.id, c.state, c.fields, c.tags, p.status, e.status,
        coalesce(p.proof = 'confirmed' AND p.decided_at > e.decided_at, false), p.evidence_id, p.proof,
-       CASE WHEN m.theirs_changed <> '{}' THEN c.provenance END,
+       CASE WHEN m.theirs_changed <> '{{}}' THEN c.provenance END,
        CASE WHEN :with_sources THEN ARRAY(SELECT DISTINCT s.slug FROM contact_patches t JOIN sources s ON s.id = t.source_id
             WHERE t.contact_id = c.id) END,
        CASE WHEN :with_purposes THEN ARRAY(SELECT k.purpose FROM consents k WHERE k.contact_id = c.id
@@ -101,10 +101,7 @@ SELECT c.id, c.state, c.fields, c.tags, p.status, e.status,
        m.theirs_changed, m.asked_evidence_id
 FROM unnest(CAST(:ids AS bigint[])) AS asked(id)
 CROSS JOIN LATERAL (SELECT * FROM contacts WHERE id = asked.id OFFSET 0) AS c
-CROSS JOIN LATERAL (SELECT CASE WHEN c.state <> 'merged' THEN c.id ELSE (
-    WITH RECURSIVE up AS (SELECT id, state, merged_into_id FROM contacts WHERE id = c.id
-        UNION SELECT w.id, w.state, w.merged_into_id FROM contacts w JOIN up ON w.id = up.merged_into_id)
-    SELECT min(id) FROM up WHERE state <> 'merged') END AS id OFFSET 0) AS who
+{WHO}
 LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = who.id AND channel = :channel AND purpose = :purpose
     OFFSET 0) AS p ON true
 LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = who.id AND channel = :channel AND purpose = '*'
@@ -112,7 +109,7 @@ LEFT JOIN LATERAL (SELECT * FROM consents WHERE contact_id = who.id AND channel 
 LEFT JOIN LATERAL (SELECT * FROM members WHERE audience_id = :audience_id AND contact_id = asked.id OFFSET 0) AS m
     ON true
 ORDER BY asked.id
-""")
+""")  # noqa: S608 - constants only
 
 # A contact (o) that opted out and did not confirm since that it wants mail.
 OPTED_OUT = """EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel

@@ -34,9 +34,8 @@ from integrations.mailchimp.gateway import Gateway
 
 DEADLOCK = "40P01"
 SETTLE_COUNT = 4000  # contacts settled in one transaction
-PREPARING_COUNT = (
-    2  # claims planned at once where there are plenty: while one waits for the database, the other plans
-)
+# Claims planned at once where there are plenty: while one waits for the database, the other plans.
+PREPARING_COUNT = 2
 
 Result = TypeVar("Result")
 
@@ -112,9 +111,8 @@ class _Push:
         self._sessions, self._gateway, self._audience, self._options = sessions, gateway, audience, options
         self._watch, self._guard = watch, Guard(audience)
         self._batches = Batches()
-        self._preparing: dict[
-            Future[tuple[Prepared, float]], int
-        ] = {}  # to what `_news_count` was when it began
+        # to what `_news_count` was when it began
+        self._preparing: dict[Future[tuple[Prepared, float]], int] = {}
         self._settling: tuple[Future[Aftermath], list[Landed]] | None = None
         self._flying: dict[Future[list[Outcome]], Job] = {}
         self._landed: deque[Landed] = deque()
