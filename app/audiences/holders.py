@@ -7,13 +7,15 @@ who no longer has its address while somebody else does.
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.audiences.columns import numbers_column
 from app.audiences.load import Situation
 from app.audiences.views import AudienceView
 
+LOOKS = 3  # at who has a row, while others write rows
 # Here as below each row is found by its key (OFFSET 0), never by a plan that reads whole tables.
 WINNERS = text("""
     SELECT DISTINCT l.merged_into_id FROM unnest(CAST(:ids AS bigint[])) AS a(id)
@@ -166,7 +168,7 @@ def find_holders(session: Session, audience: AudienceView, contact_ids: Collecti
     asked: dict[str, Any] = {**_asked(audience), "ids": numbers_column(contact_ids)}
     for statement in (LET_GO, GIVE_WAY):
         session.execute(statement, asked)
-    holders = {*session.scalars(ADOPT, asked), *session.scalars(HAND_OVER, asked)}
+    holders = _handed_over(session, ADOPT, asked) | _handed_over(session, HAND_OVER, asked)
     if not session.execute(CROSSED, asked).first():
         return holders
     session.execute(ONE_AT_A_TIME, asked)
@@ -184,9 +186,21 @@ def find_holders_of(session: Session, audience: AudienceView, member_hashes: Ite
     if not strays:
         return set()
     asked["ids"] = numbers_column(strays)
-    holders = set(session.scalars(HAND_OVER, asked))
+    holders = _handed_over(session, HAND_OVER, asked)
     session.execute(FORGET_DOUBLES, asked)
     return holders
+
+
+def _handed_over(session: Session, statement: TextClause, asked: Mapping[str, Any]) -> set[int]:
+    """Who has a member now. Somebody who is given a row of their own meanwhile is seen to have it on another look."""
+    for looks_left in reversed(range(LOOKS)):
+        try:
+            with session.begin_nested():
+                return set(session.scalars(statement, asked))
+        except IntegrityError:
+            if not looks_left:
+                raise
+    raise AssertionError  # the loop returns or raises
 
 
 def _asked(audience: AudienceView) -> dict[str, Any]:

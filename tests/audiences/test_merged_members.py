@@ -1,8 +1,10 @@
 """Two members of one person, merged, parted, or of two people who swap addresses: whoever wants mail has a member, once."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.audiences.reconcile import run_reconcile
 from tests.kit.office import join_contacts, part_contacts
@@ -112,3 +114,37 @@ def test_whoever_was_subscribed_on_the_consent_of_another_leaves_once_they_are_p
     office.push()
 
     assert ("none", "archived") == (office.consent(eve), simulator.member(EVE).status)
+
+
+@pytest.mark.parametrize("kind", ["merged", "opted out"])
+def test_a_row_that_the_one_who_stands_is_given_meanwhile_stops_nobody(
+    office: Any, simulator: Any, kind: str
+) -> None:
+    """Two changes of one person, planned at once or settled beside it: the second to write looks again."""
+    loser = office.add(ADA)
+    office.push()
+    if kind == "merged":
+        winner = office.add(EVE)
+        join_contacts(office, winner, loser)
+    else:
+        office.say(loser, "withdrawn", ADA)
+        office.execute("DELETE FROM identities WHERE contact_id = :id", id=loser)
+        office.change(loser, email="other@house.test")
+        winner = office.add(ADA)
+    office.execute(
+        "UPDATE changes SET leased_until = now() + interval '1 hour', lease_token = gen_random_uuid() WHERE contact_id = :id",
+        id=winner,
+    )
+    row = text(
+        "INSERT INTO members (audience_id, contact_id, email_address, subscriber_hash)"
+        " VALUES (:audience_id, :id, 'x@house.test', md5('x@house.test'))"
+    )
+
+    with office.sessions() as session, ThreadPoolExecutor(1) as beside:
+        session.execute(row, {"audience_id": office.audience_id, "id": winner})
+        pushing = beside.submit(office.push)
+        assert wait([pushing], timeout=1).not_done  # for the row
+        session.commit()
+
+        pushing.result(20)
+    assert office.mirror(winner).email_address == "x@house.test"
