@@ -14,8 +14,8 @@ TIMES = frozenset(
     {"timestamp_opt", "timestamp_signup", "last_changed", "date_added", "created_at", "updated_at"}
 )
 CALLER_IPS = frozenset({"ip_opt", "ip_signup"})  # the recorder's own address
-# Said since 2022 or so, and not in older recordings.
-ADDED_LATER = frozenset({"merge_field_limit", "signing_enabled", "signing_secret"})
+# Said since 2022 or so, and not in older recordings; and the recorder's own address, which they take out.
+NOT_ALWAYS_THERE = frozenset({"merge_field_limit", "signing_enabled", "signing_secret", "contact"})
 # Counted by Mailchimp at most every five minutes, over members that no recording shows.
 STALE = frozenset({"stats", "total_subscribers", "member_count", "subscriber_count"})
 COMPARED_HEADERS = ("content-type", "allow")
@@ -103,11 +103,11 @@ def _unequal_objects(
 
 
 def _is_left_out(key: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Navigation (but for a single member's, which is recorded whole), later additions, and stale counts."""
+    """Navigation (but for a single member's, which is recorded whole), what is not always recorded, and stale counts."""
     is_member = "email_address" in theirs
     if key == "_links":
         return not is_member
-    return (key in ADDED_LATER and key not in theirs) or (key in STALE and not is_member and key in ours)
+    return (key in NOT_ALWAYS_THERE and key not in theirs) or (key in STALE and not is_member and key in ours)
 
 
 def _is_equal(name: str, ours: Any, theirs: Any, relation: Relation) -> bool:

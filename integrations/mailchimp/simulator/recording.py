@@ -1,8 +1,8 @@
 """Recorded exchanges with the real API: one JSON object a line, read as they stand."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,39 @@ class Exchange:
 
 def read_exchanges(path: Path) -> list[Exchange]:
     return [_exchange(json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
+
+
+def tell_apart(exchanges: Sequence[Exchange]) -> list[Exchange]:
+    """Give audiences that one answer lists under one id an id each: a recorder wrote its own over several.
+
+    It stays with the one that has marketing permissions if the recorded members have them, and with the last of these.
+    """
+    members = [
+        one
+        for exchange in exchanges
+        for one in (exchange.found, *(exchange.found.get("members") or ()))
+        if "email_address" in one
+    ]
+    has_permissions = any(one.get("marketing_permissions") for one in members)
+    return [
+        replace(exchange, answer=_listed_apart(exchange.found, has_permissions))
+        if isinstance(exchange.found.get("lists"), list)
+        else exchange
+        for exchange in exchanges
+    ]
+
+
+def _listed_apart(answer: Mapping[str, Any], has_permissions: bool) -> dict[str, Any]:
+    keeps = {}
+    for place, one in enumerate(answer["lists"]):
+        is_alike = bool(one.get("marketing_permissions")) == has_permissions
+        if is_alike or one.get("id") not in keeps:
+            keeps[one.get("id")] = place
+    told = [
+        one if keeps[one.get("id")] == place else {**one, "id": f"{one['id']}-{one.get('web_id', place)}"}
+        for place, one in enumerate(answer["lists"])
+    ]
+    return {**answer, "lists": told}
 
 
 def _exchange(line: Mapping[str, Any]) -> Exchange:

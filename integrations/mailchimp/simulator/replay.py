@@ -24,7 +24,7 @@ from integrations.mailchimp.simulator.app import make_app
 from integrations.mailchimp.simulator.comparing import Comparison, Relation, differences
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.fillers import Fillers, place_of
-from integrations.mailchimp.simulator.recording import Exchange, read_exchanges
+from integrations.mailchimp.simulator.recording import Exchange, read_exchanges, tell_apart
 from integrations.mailchimp.simulator.seeding import derive_seeds, plant
 from integrations.mailchimp.simulator.world import World
 
@@ -53,7 +53,7 @@ def replay(exchanges: list[Exchange]) -> Comparison:
 
 def _replay_world(exchanges: list[Exchange]) -> Comparison:
     """Again with more members that no page shows, as long as only totals are short."""
-    fillers = Fillers()
+    exchanges, fillers = tell_apart(exchanges), Fillers()
     for _ in range(MOST_ROUNDS):
         comparison = _replay_once(exchanges, fillers)
         if not comparison.differences or not fillers.adjust(exchanges, comparison):

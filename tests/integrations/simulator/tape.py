@@ -104,3 +104,17 @@ class Tape:
 
 
 NOT_FOUND = {"title": "Resource Not Found", "detail": "The requested resource could not be found."}
+
+
+def audience(list_id: str, name: str, **more: Any) -> dict[str, Any]:
+    """As GET /lists shows it."""
+    parts = ("company", "address1", "address2", "city", "state", "zip", "country", "phone")
+    return {
+        "id": list_id, "web_id": 3, "name": name, "contact": dict.fromkeys(parts, ""), "permission_reminder": "x",
+        "use_archive_bar": True, "campaign_defaults": dict.fromkeys(("from_name", "from_email", "subject", "language"), ""),
+        "notify_on_subscribe": "", "notify_on_unsubscribe": "", "date_created": "2020-01-01T00:00:00+00:00",
+        "list_rating": 3, "email_type_option": False, "subscribe_url_short": "http://eep.example/x",
+        "subscribe_url_long": "https://x.example", "beamer_address": "b@inbound.example", "visibility": "pub",
+        "double_optin": False, "has_welcome": False, "marketing_permissions": False, "modules": [],
+        "stats": {"member_count": 4}, "_links": [], **more,
+    }  # fmt: skip

@@ -10,13 +10,13 @@ def _make(api, **body) -> dict:
     return api.call("POST", f"/lists/{api.list_id}/merge-fields", {"name": "Field", "tag": "F", **body})
 
 
-def test_a_new_audience_has_the_usual_four(api):
+def test_a_new_audience_has_the_usual_four_in_the_order_of_their_tags(api):
     found = api.call("GET", f"/lists/{api.list_id}/merge-fields").json
 
     assert [(field["merge_id"], field["tag"]) for field in found["merge_fields"]] == [
+        (3, "ADDRESS"),
         (1, "FNAME"),
         (2, "LNAME"),
-        (3, "ADDRESS"),
         (4, "PHONE"),
     ]
     assert (found["total_items"], found["merge_field_limit"]) == (4, 30)

@@ -1,6 +1,8 @@
 """Any recording of that form is replayed: other audiences, other beginnings, other files (hand-made from the wire's shapes)."""
 
-from tests.integrations.simulator.tape import ADA, EVE, GRACE, LIST, NOT_FOUND, OTHER, Tape
+from tests.integrations.simulator.tape import ADA, EVE, GRACE, LIST, NOT_FOUND, OTHER, Tape, audience
+
+LIMITS = {"may_create": False, "max_instances": 1, "current_total_instances": 3}
 
 
 def test_members_that_were_there_before_are_met_on_their_pages(replayed):
@@ -27,43 +29,45 @@ def test_members_that_only_the_totals_count_are_there_too(replayed):
 
 def test_the_audiences_and_their_fields_are_those_of_the_answers(replayed):
     tape = Tape()
-    contact = {
-        "company": "C",
-        "address1": "",
-        "address2": "",
-        "city": "",
-        "state": "",
-        "zip": "",
-        "country": "US",
-        "phone": "",
-    }
-    shown = {
-        "id": LIST, "web_id": 3, "name": "Guests", "contact": contact, "permission_reminder": "x", "use_archive_bar": True,
-        "campaign_defaults": {"from_name": "", "from_email": "", "subject": "", "language": "en"},
-        "notify_on_subscribe": "", "notify_on_unsubscribe": "", "date_created": "2020-01-01T00:00:00+00:00",
-        "list_rating": 3, "email_type_option": False, "subscribe_url_short": "http://eep.example/x",
-        "subscribe_url_long": "https://x.example", "beamer_address": "b@inbound.example", "visibility": "pub",
-        "double_optin": True, "has_welcome": False, "marketing_permissions": False, "modules": [], "stats": {"member_count": 4},
-        "_links": [],
-    }  # fmt: skip
-    second = {**shown, "id": OTHER, "name": "Others", "double_optin": False}
-    limits = {"may_create": False, "max_instances": 1, "current_total_instances": 3}
+    shown = audience(LIST, "Guests", double_optin=True)
+    second = audience(OTHER, "Others")
     tape.add(
         "GET",
         "/3.0/lists?count=2",
-        {"lists": [second, shown], "total_items": 3, "constraints": limits, "_links": []},
+        {"lists": [second, shown], "total_items": 3, "constraints": LIMITS, "_links": []},
     )
-    field = {
+    age = {
         "merge_id": 5, "tag": "AGE", "name": "Age", "type": "number", "required": False, "default_value": "", "public": False,
-        "display_order": 2, "options": {}, "help_text": "", "list_id": LIST, "_links": [],
+        "display_order": 9, "options": {}, "help_text": "", "list_id": LIST, "_links": [],
     }  # fmt: skip
+    city = {**age, "merge_id": 3, "tag": "CITY", "name": "Another", "type": "text", "display_order": 2}
     tape.on_list(
         "GET",
         "/merge-fields?count=10",
-        {"merge_fields": [field], "list_id": LIST, "total_items": 1, "_links": []},
+        {"merge_fields": [age, city], "list_id": LIST, "total_items": 2, "_links": []},
     )
     tape.on_list("GET", "", shown)
     tape.add("GET", "/3.0/lists/ffffffffff", NOT_FOUND, 404)
+
+    assert replayed(tape) == {}
+
+
+def test_audiences_that_share_an_id_because_the_recorder_wrote_over_them_are_told_apart(replayed):
+    """As the recordings of grouparoo's import have it, which know no address of the account's owner, too."""
+    tape = Tape()
+    others = [
+        audience(LIST, name, web_id=number, marketing_permissions=is_on)
+        for number, (name, is_on) in enumerate([("First", False), ("Second", True), ("Third", False)])
+    ]
+    for one in others:
+        del one["contact"]
+    ada = tape.member(ADA)
+    tape.add(
+        "GET",
+        "/3.0/lists?count=1000",
+        {"lists": others, "total_items": 3, "constraints": LIMITS, "_links": []},
+    )
+    tape.page("count=4&offset=0", [ada], 1).on("GET", ADA, ada)
 
     assert replayed(tape) == {}
 

@@ -43,7 +43,7 @@ def get_merge_fields(list_id: str) -> Response:
     wanted_type, is_required = request.args.get("type"), request.args.get("required")
     found = [
         field
-        for field in audience.fields_by_tag().values()
+        for _, field in sorted(audience.fields_by_tag().items())  # the real API's order, as recorded
         if (not wanted_type or field.type == wanted_type)
         and (not is_required or field.is_required == (is_required == "true"))
     ]
