@@ -163,15 +163,18 @@ def from_tags(operation: Operation) -> Outcome:
     return Outcome(operation.contact_id, "done", write)
 
 
-def from_archive(operation: Operation, *, is_archived: bool) -> Outcome:
-    """Out of the audience. Where Mailchimp refused (pending, cleaned, archived before) the status stays as known."""
+def from_archive(operation: Operation, *, is_archived: bool, is_ours: bool = True) -> Outcome:
+    """Out of the audience. Where Mailchimp refused (pending, cleaned, archived before) the status stays as known.
+
+    `is_ours` False: something else may have happened to the member, so that Muster does not take it in again.
+    """
     status = "archived" if is_archived else None
     write = MirrorWrite(
         operation.contact_id,
         operation.email,
         operation.member,
         status,
-        pushed_hash=LEFT,
+        pushed_hash=LEFT if is_ours else "",
         reason=operation.reason,
     )
     return Outcome(operation.contact_id, "done", write)

@@ -23,6 +23,8 @@ from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.problems import (
     BAD_MERGE_FIELD,
     COMPLIANCE,
+    MEMBER_EXISTS,
+    MOVE_REFUSED,
     Classification,
     MailchimpProblem,
 )
@@ -58,7 +60,7 @@ def _put(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outc
             ),
         )
     except MailchimpProblem as problem:
-        if problem.kind != "member_exists" or operation.status:
+        if problem.kind not in {MEMBER_EXISTS.kind, MOVE_REFUSED.kind} or operation.status:
             raise
     return _put_by_address(gateway, audience, operation)
 
@@ -72,7 +74,10 @@ def _is_changed(operation: Operation, there: MemberState) -> bool:
 
 
 def _put_by_address(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
-    """Very old members have the hash of an address that was not lower-cased, at which a PUT finds nobody."""
+    """Very old members have the hash of an address that was not lower-cased, at which a PUT finds nobody.
+
+    Nor can the spelling of an address be changed where Mailchimp takes that for another one.
+    """
     there = gateway.get_member(audience.list_id, operation.email)
     return _without_bad_fields(
         operation,
@@ -120,7 +125,8 @@ def _set_status(gateway: Gateway, audience: AudienceView, operation: Operation, 
 def _change_email(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
     """The member keeps its id, tags and status under the new address, but for whoever opted out since.
 
-    What they said, they said of the address that they have there: it is learned of that one, which stays.
+    What they said, they said of the address that they have there: it is learned of that one, which stays. Whom Mailchimp
+    does not let go (unsubscribed, never confirmed) stays behind, and the new address is made a member of its own.
     """
     there = gateway.get_member(audience.list_id, operation.member)
     if there.status in OPT_OUT_METHODS and there.status != operation.was:
@@ -138,9 +144,23 @@ def _change_email(gateway: Gateway, audience: AudienceView, operation: Operation
             ),
         )
     except MailchimpProblem as problem:
-        if problem.kind != "member_exists":
+        if problem.kind == MOVE_REFUSED.kind:
+            return _make_there(gateway, audience, operation)
+        if problem.kind != MEMBER_EXISTS.kind:
             raise
     return _join_existing(gateway, audience, operation)
+
+
+def _make_there(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
+    body = {"email_address": operation.email, "status_if_new": operation.status_if_new}
+    member = subscriber_hash(operation.email)
+    state = gateway.put_member(audience.list_id, member, body, skip_merge_validation=True)
+    return from_member(_unwritten(operation), whole_tags(gateway, audience, state), audience)
+
+
+def _unwritten(operation: Operation) -> Operation:
+    """For a member to whom nothing was written yet: what it lacks is the next plan's."""
+    return replace(operation, pushed_hash="", merge_fields={}, known={}, interests={}, permissions={})
 
 
 def _join_existing(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
@@ -152,12 +172,7 @@ def _join_existing(gateway: Gateway, audience: AudienceView, operation: Operatio
     if state.status == "archived":
         return from_problem(operation, ARCHIVED_AT_NEW_ADDRESS, audience)
     gateway.archive_member(audience.list_id, operation.member)
-    # Nothing was written to it: what it lacks is the next plan's.
-    return from_member(
-        replace(operation, pushed_hash="", merge_fields={}, known={}, interests={}, permissions={}),
-        state,
-        audience,
-    )
+    return from_member(_unwritten(operation), state, audience)
 
 
 def _without_bad_fields(
@@ -211,7 +226,10 @@ def _archive(gateway: Gateway, audience: AudienceView, operation: Operation) -> 
     there = gateway.get_member(audience.list_id, operation.member)
     if there.status in OPT_OUT_METHODS:
         return from_member(replace(operation, pushed_hash="", merge_fields={}), there, audience)
-    return from_archive(operation, is_archived=gateway.archive_member(audience.list_id, operation.member))
+    is_archived = gateway.archive_member(audience.list_id, operation.member)
+    # Nobody pending is archived: whoever was has confirmed or gone since we looked, and which of it nobody can read any more.
+    is_as_seen = not is_archived or there.status != "pending"
+    return from_archive(operation, is_archived=is_archived, is_ours=is_as_seen)
 
 
 def _erase(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:

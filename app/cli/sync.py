@@ -18,6 +18,7 @@ from app.audiences.reconcile import run_reconcile
 from app.audiences.rehearse import run_first_sync
 from app.audiences.run_views import RunView, get_run, list_runs
 from app.audiences.runs import Progress, RunWatch, run_counted, watched
+from app.audiences.silence import pull_after_silence
 from app.cli.kit import LIMIT, emit, json_option, open_runtime, print_table
 from app.cli.slugs import complete_audience
 from app.cli.sync_steer import STEERING
@@ -105,6 +106,7 @@ def _say_both(results: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
 
 
 def _push_waiting(runtime: Runtime, connections: Connections, audience_id: int, tell: Tell) -> Any:
+    pull_after_silence(runtime.sessions, connections, audience_id)
     watch = RunWatch(runtime.sessions, audience_id, "push", actor=ACTOR, on_progress=tell)
     watch.open()
     with watched(watch):

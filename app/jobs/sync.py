@@ -7,6 +7,7 @@ from app.audiences.gate import list_due_audiences
 from app.audiences.reconcile import run_reconcile
 from app.audiences.rehearse import run_first_sync
 from app.audiences.runs import RunWatch, run_counted, watched
+from app.audiences.silence import pull_after_silence
 from app.core.runtime import get_runtime
 from app.inbox.models import BULK_LANE, LIVE_LANE
 from app.jobs.job import get_connections, job, ring
@@ -18,6 +19,7 @@ BULK = push.PushOptions(budget_seconds=20.0)  # then it is another audience's tu
 def _push(audience_id: int, options: push.PushOptions) -> push.PushCounts:
     """One push under a run row, which goes on in the row of a push that ended a moment ago."""
     sessions = get_runtime().sessions
+    pull_after_silence(sessions, get_connections(), audience_id)
     with watched(RunWatch(sessions, audience_id, "push", is_folding=True)) as watch:
         return push.push_audience(sessions, get_connections(), audience_id, options, watch)
 

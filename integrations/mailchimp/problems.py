@@ -96,6 +96,12 @@ METHOD_DISABLED = Classification(
 MEMBER_EXISTS = Classification(
     "member_exists", "rekey", "Mailchimp already has a member with this address; Muster updates that one."
 )
+# Quoted in public code and issues: https://github.com/ibericode/mailchimp-user-sync/issues/96 (seen 2026-11).
+MOVE_REFUSED = Classification(
+    "move_refused",
+    "rekey",
+    "Mailchimp gives another address only to somebody who is subscribed. Muster makes a member at the new one; the old one stays as it is.",
+)
 COMPLIANCE = Classification(
     "compliance",
     "opt_out",
@@ -194,11 +200,16 @@ def _rule(
     return Rule(range(status, (until or status) + 1), title, detail, is_json, classification, where)
 
 
+# A detail that leaves the reason to the entries of `errors`, which then are looked through as well.
+SAYS_NOTHING = "could not be validated"
 # Texts that classify an entry of a batch answer, where ERROR_GENERIC is all the code there is, and Invalid Resource.
 DETAILS: tuple[tuple[str, Classification], ...] = (
     (r"is in a compliance state", COMPLIANCE),
     (r"was permanently deleted and cannot be re-imported", FORGOTTEN),
     (r"is already a list member", MEMBER_EXISTS),
+    # To a member that is to have another one's address: recorded 2021, and https://github.com/brandonseydel/MailChimp.Net/issues/201
+    (r"is already in this list", MEMBER_EXISTS),
+    (r"only update email addresses for members", MOVE_REFUSED),
     (r"looks fake or invalid", FAKE_ADDRESS),
     (r"provide a valid email address", FAKE_ADDRESS),
     (r"signed up to a lot of lists", TOO_MANY_SIGNUPS),
@@ -215,7 +226,7 @@ RULES: tuple[Rule, ...] = (
     _rule(400, "Member In Compliance State", None, COMPLIANCE),
     _rule(400, "Forgotten Email Not Subscribed", None, FORGOTTEN),
     *(_rule(400, None, pattern, found) for pattern, found in DETAILS),
-    _rule(400, "Invalid Resource", r"could not be validated", BUG),
+    _rule(400, "Invalid Resource", SAYS_NOTHING, BUG),
     _rule(400, "JSON Parse Error", None, BUG),
     _rule(400, "Invalid Action", None, BUG),
     _rule(400, None, None, BUG),
@@ -316,12 +327,14 @@ def problem_from_answer(
             classify(status, "", text, is_json=False, where=where), status, "", text, (), "", where
         )
     title, detail = clean(str(body.get("title") or "")), clean(str(body.get("detail") or ""))
+    errors = _field_errors(body.get("errors"), clean)
+    said = " ".join((detail, *(one.message for one in errors))) if SAYS_NOTHING in detail else detail
     return MailchimpProblem(
-        classify(status, title, detail, is_json=bool(title), where=where),
+        classify(status, title, said, is_json=bool(title), where=where),
         status,
         title,
         detail,
-        _field_errors(body.get("errors"), clean),
+        errors,
         str(body.get("instance") or ""),
         where,
     )

@@ -15,7 +15,7 @@ from app.audiences.connect import Connections, Deadlines
 from app.audiences.slots import SharedSlots
 from app.core.config import Settings
 from app.core.db import transaction
-from app.core.runtime import Runtime
+from app.core.runtime import Runtime, keep_runtime
 from app.core.secretbox import SecretBox
 from app.pipeline import apply_events, split_deliveries
 from app.sources.configure import add_source
@@ -29,6 +29,16 @@ DELIVERY = text("""
     INSERT INTO deliveries (source_id, key, method, content_type, body, body_sha256)
     SELECT id, :key, 'POST', 'application/x-www-form-urlencoded', :body, sha256(:body) FROM sources
 """)
+
+
+@pytest.fixture
+def runtime(sim_settings: Settings) -> Iterator[Runtime]:
+    """What jobs and rounds find kept."""
+    runtime = Runtime(sim_settings)
+    keep_runtime(runtime)
+    yield runtime
+    runtime.engine.dispose()
+    runtime.redis.close()
 
 
 @pytest.fixture

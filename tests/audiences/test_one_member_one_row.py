@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from integrations.mailchimp.gateway import Gateway
 from tests.kit.office import join_contacts, part_contacts
 
 OLD, NEW = "old@house.test", "new@house.test"
@@ -209,6 +210,30 @@ def test_an_opt_out_is_learned_before_the_member_is_archived_out_of_sight(
     office.push()
 
     assert ("unsubscribed", "withdrawn") == (simulator.member(OLD).status, office.consent(ada))
+
+
+def test_whoever_was_pending_and_is_archived_all_the_same_is_never_taken_in_again(
+    office: Any, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They opted out between our look and our call, which left them archived: of the opt-out nothing can be read."""
+    office.execute("UPDATE audiences SET is_double_opt_in = true")
+    ada = office.add(OLD, proof="confirmed")
+    office.push()
+    archive = Gateway.archive_member
+
+    def late(*arguments: Any) -> bool:
+        simulator.contact("unsubscribe", OLD)
+        return archive(*arguments)
+
+    monkeypatch.setattr(Gateway, "archive_member", late)
+    office.change(ada, email=None)
+    office.push()
+    joins = simulator.subscribing(OLD)
+    office.change(ada, email=OLD)
+    office.push()
+
+    assert ("archived", joins) == (simulator.member(OLD).status, simulator.subscribing(OLD))
+    assert office.mirror(ada).error["code"] == "archived_there"
 
 
 @pytest.mark.parametrize("is_pulled", [True, False])

@@ -9,6 +9,7 @@ import random
 import re
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -66,15 +67,27 @@ def kind_of(found: str) -> str:
     return re.sub(r"\d+(th|st|nd)?|'[^']*'|\S+@\S+|\[[^]]*\]", "", found)
 
 
+def live(town: Town, steps: Any) -> list[str]:
+    """What was wrong with a history. If Muster's work broke off, that is wrong, too, and has a shortest history."""
+    try:
+        return live_history(town, steps)
+    except Exception as error:  # noqa: BLE001 - it is a finding, and fails the test as one
+        frames = [
+            f"{one.name} at {one.filename}:{one.lineno}" for one in traceback.extract_tb(error.__traceback__)
+        ]
+        ours = [one for one in frames if "/app/" in one or "/integrations/" in one]
+        return [f"{type(error).__name__} in {' < '.join(reversed(ours[-4:]))}"]
+
+
 def explain(town: Town, seed: int, found: list[str]) -> str:
     """The shortest history that goes wrong in the same way."""
     kinds, until = {kind_of(one) for one in found}, time.monotonic() + SHRINK_SECONDS
 
     def is_failing(steps: Any) -> bool:
-        return time.monotonic() < until and any(kind_of(one) in kinds for one in live_history(town, steps))
+        return time.monotonic() < until and any(kind_of(one) in kinds for one in live(town, steps))
 
     steps = shrink(make_steps(seed), is_failing)
-    wrong = live_history(town, steps)
+    wrong = live(town, steps)
     told = "\n".join(f"    {step}," for step in steps)
     return f"seed {seed}: {found}\nshortest history:\n{told}\n-> {wrong}"
 
@@ -90,7 +103,7 @@ def test_no_history_brings_anybody_back(town: Town) -> None:
         if not IS_LONG and time.monotonic() - started > SHORT_SECONDS:
             break
         with recorded(town.simulator) as exchanges:
-            found = live_history(town, make_steps(seed))
+            found = live(town, make_steps(seed))
         found += violations(exchanges, definition, are_faults_expected=True, most_alike=1)
         lived += 1
         if found:

@@ -1,28 +1,22 @@
 """The sweep's rounds: each does its work against a real database and simulator, and rings for what is due."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from redis import Redis
 
 from app.core.bell import bell_key
-from app.core.config import Settings
 from app.core.queue import ALLOWED, BELLS, LIVE_QUEUES, QUEUES
-from app.core.runtime import Runtime, keep_runtime
+from app.core.runtime import Runtime
 from app.jobs.waiting import list_waiting
 from app.sweep import JOBS, AudienceRounds
 
 
 @pytest.fixture
-def rounds(office: Any, sim_settings: Settings, redis_url: str) -> Iterator[AudienceRounds]:
-    runtime = Runtime(sim_settings)
-    keep_runtime(runtime)
+def rounds(office: Any, runtime: Runtime, redis_url: str) -> AudienceRounds:
     with Redis.from_url(redis_url) as redis:
         redis.flushall()
-    yield AudienceRounds(runtime)
-    runtime.engine.dispose()
-    runtime.redis.close()
+    return AudienceRounds(runtime)
 
 
 def is_ringing(rounds: AudienceRounds, name: str, *ids: int) -> bool:

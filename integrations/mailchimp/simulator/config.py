@@ -23,6 +23,8 @@ class Switches:
     are_archived_listed: bool = False
     # Reported as never applied (MailChimp.Net issue 368).
     are_put_tags_applied_on_update: bool = False
+    # Reported in 2017, quoted since, and in no recording: only who is subscribed can be given another address.
+    are_only_subscribed_moved: bool = True
     # Whether archiving by API or staff calls the webhook (unsubscribe, action delete).
     is_webhook_sent_on_archive: bool = True
     # Whether timestamp_signup is set anew when somebody comes back.

@@ -44,6 +44,16 @@ def member_exists(email: str) -> Refusal:
     return Refusal(400, "Member Exists", detail, has_type=False)
 
 
+def address_taken(email: str, word: str) -> Refusal:
+    """What a member is told who is to have an address that another one has."""
+    return not_validated(("email address", f'"{email}" is already in this list with a status of "{word}".'))
+
+
+def only_subscribed_move(status: str) -> Refusal:
+    message = f'This member\'s status is "{status}." You can only update email addresses for members with a status of "subscribed."'
+    return not_validated(("email address", message))
+
+
 def compliance(email: str) -> Refusal:
     detail = f"{email} is in a compliance state due to unsubscribe, bounce, or compliance review and cannot be subscribed."
     return Refusal(400, "Member In Compliance State", detail, has_type=False)

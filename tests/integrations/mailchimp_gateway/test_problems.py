@@ -88,6 +88,37 @@ def test_an_answer_without_json_is_classified_by_its_status_alone(status, kind, 
     assert kind == problem_from_answer(status, body, "GET /ping").kind
 
 
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ('"a@b.test" is already in this list with a status of "Deleted".', "member_exists"),
+        (
+            'This member\'s status is "cleaned." You can only update email addresses for members with a status of "subscribed."',
+            "move_refused",
+        ),
+        ("Schema describes string, NULL found instead", "bug"),
+    ],
+)
+def test_a_detail_that_says_nothing_leaves_it_to_the_errors(message, kind):
+    detail = (
+        "The resource submitted could not be validated. For field-specific details, see the 'errors' array."
+    )
+    body = {
+        "title": "Invalid Resource",
+        "detail": detail,
+        "errors": [{"field": "email address", "message": message}],
+    }
+
+    assert kind == problem_from_answer(400, body, f"PATCH {MEMBER}").kind
+
+
+def test_what_is_said_of_a_field_does_not_make_another_reason():
+    errors = [{"field": "NOTE", "message": "It looks fake or invalid"}]
+    body = {"title": "Invalid Resource", "detail": "Your merge fields were invalid.", "errors": errors}
+
+    assert problem_from_answer(400, body, f"PATCH {MEMBER}").kind == "bad_merge_field"
+
+
 MEMBER = "/lists/{list_id}/members/{subscriber_hash}"
 
 

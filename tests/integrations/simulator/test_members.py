@@ -118,13 +118,58 @@ def test_a_changed_address_keeps_the_person_and_not_the_hash(api):
     assert api.member("GET", ADA).status_code == 404
 
 
+def _move_error(api, method, body):
+    answer = api.member(method, ADA, body)
+    assert (answer.status_code, answer.json["title"], "type" in answer.json) == (
+        400,
+        "Invalid Resource",
+        True,
+    )
+    (error,) = answer.json["errors"]
+    assert error["field"] == "email address"
+    return error["message"]
+
+
 def test_an_address_that_somebody_else_has_is_refused(api):
     api.put(ADA), api.put(GRACE)
 
-    assert _title(api.member("PATCH", ADA, {"email_address": GRACE})) == (400, "Member Exists")
+    assert _move_error(api, "PATCH", {"email_address": GRACE}) == (
+        f'"{GRACE}" is already in this list with a status of "subscribed".'
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "word"),
+    [("PUT", {"status": "subscribed"}, "subscribed"), ("PATCH", {}, "Deleted")],
+)
+def test_so_is_that_of_somebody_archived(api, method, more, word):
+    """As recorded in 2021 (by PUT), and quoted in 2026 (by PATCH)."""
+    api.put(ADA), api.put(GRACE)
+    api.member("DELETE", GRACE)
+
+    found = _move_error(api, method, {"email_address": GRACE, **more})
+
+    assert found == f'"{GRACE}" is already in this list with a status of "{word}".'
+
+
+@pytest.mark.parametrize("status", ["unsubscribed", "cleaned", "pending"])
+@pytest.mark.parametrize("is_only", [True, False])
+def test_only_who_is_subscribed_is_given_another_address_unless_the_switch_says_everybody(
+    api, status, is_only
+):
+    api.put(ADA, status)
+    api.sim("switches", are_only_subscribed_moved=is_only)
+
+    answer = api.member("PATCH", ADA, {"email_address": GRACE})
+
+    if is_only:
+        expected = f'This member\'s status is "{status}." You can only update email addresses for members with a status of "subscribed."'
+        assert [{"field": "email address", "message": expected}] == answer.json["errors"]
+    assert answer.status_code == (400 if is_only else 200)
 
 
 def test_a_changed_address_does_not_restore_consent(api):
+    api.sim("switches", are_only_subscribed_moved=False)
     api.put(ADA)
     api.sim("contact/unsubscribe", email=ADA)
     api.member("PATCH", ADA, {"email_address": GRACE})

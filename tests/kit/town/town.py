@@ -24,6 +24,7 @@ from app.sources.configure import add_source
 from app.sources.mappings import publish_mapping
 from integrations.mailchimp.answers import MergeField
 from integrations.mailchimp.simulator.acts import CONTACT_ACTS
+from integrations.mailchimp.simulator.config import Switches, turn
 from integrations.mailchimp.simulator.happenings import Happening, form_body
 from integrations.mailchimp.simulator.parts import Webhook
 from integrations.mailchimp.simulator.refusals import Refusal
@@ -121,6 +122,7 @@ class Town:
         self.judge, self.hooks, self.forms, self.found = Judge(), [], [], []
         self.staff_tagged, self.merges, self.seen_number, self.count = set(), [], world.journal._number, 0
         self.rows = {}
+        turn(world.switches, asdict(Switches()))
         with world.change():
             world.make_audience(DOUBLE, "Double", world.config.api_key).is_double_optin = True
             world.clock.freeze(int(time.time()) - BEHIND_SECONDS)

@@ -25,6 +25,11 @@ FAULTS = ("reset_after", "reset_before", "429", "500", "503_html", "200_empty", 
 TIME_PASSES = text("""
     UPDATE changes SET next_attempt_at = now(), leased_until = CASE WHEN leased_until IS NULL THEN NULL ELSE now() END
 """)
+# What is undecided of the real API: Muster has to pass either way.
+UNDECIDED = (
+    "are_archived_listed", "are_put_tags_applied_on_update", "is_webhook_sent_on_archive", "is_signup_time_renewed",
+    "are_only_subscribed_moved",
+)  # fmt: skip
 
 
 class CrashError(Exception):
@@ -125,6 +130,12 @@ def fault(town: Town, step: Step) -> None:
 
 def mend(town: Town, _step: Step) -> None:
     town.simulator.world.faults.clear()
+
+
+def turn_switches(town: Town, step: Step) -> None:
+    """A history has one Mailchimp: nothing of the kind changes on the way."""
+    for place, name in enumerate(UNDECIDED):
+        setattr(town.simulator.world.switches, name, bool(step.number >> place & 1))
 
 
 def wait(town: Town, _step: Step) -> None:
