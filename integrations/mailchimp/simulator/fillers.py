@@ -84,9 +84,10 @@ def _plant(
     audience = world.audiences[exchange.parts[1]]
     query = exchange.query
     others = list(audience.members())
+    web_id = _first_web_id(query, others, count, is_before=is_before)
     for number in range(count):
         email = f"filler{len(audience.by_contact)}.{number}@unknown.example"
-        member = Member(new_contact_id(), world.next_web_id(), email, query.get("status") or "subscribed")
+        member = Member(new_contact_id(), web_id + number, email, query.get("status") or "subscribed")
         moment = _moment(query, members, is_before=is_before)
         member.changed_at = member.opt_at = member.signup_at = member.unsubscribed_at = moment
         world.save_member(audience, member)
@@ -95,6 +96,13 @@ def _plant(
         for member in others:
             del audience.by_contact[member.contact_id]
             audience.by_contact[member.contact_id] = member
+
+
+def _first_web_id(query: Mapping[str, str], others: list[Member], count: int, *, is_before: bool) -> int:
+    """Of `count` in a row that keep the place among members of the same moment: below all others or above."""
+    known = [one.web_id for one in others] or [0]
+    is_reversed = query.get("sort_dir", "").upper() == "DESC"
+    return min(known) - count if is_before != is_reversed else max(known) + 1
 
 
 def _moment(query: Mapping[str, str], members: list[dict[str, Any]], *, is_before: bool) -> int:

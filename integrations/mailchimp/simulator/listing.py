@@ -150,7 +150,11 @@ def find_members(world: World, audience: Audience, query: Mapping[str, str]) -> 
     if query.get("since_last_campaign") == "true":
         found = _since_last_campaign(audience, query["status"], found)
     if sort is not None:
-        found.sort(key=SORTS[sort], reverse=is_reversed)
+        # As recorded in January and February 2022: who ties stands by web_id, and DESC is all of that backwards.
+        found.sort(key=lambda member: member.web_id)
+        found.sort(key=SORTS[sort])
+        if is_reversed:
+            found.reverse()
     return found
 
 

@@ -4,6 +4,7 @@ A recording may begin anywhere. Somebody who is only written to, or found to exi
 is first answered with 404 was not.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,10 @@ from integrations.mailchimp.simulator.recording import Exchange
 TOLERANCE_SECONDS = 2
 MEMBER_PARTS = 4  # /lists/{id}/members/{key}
 WRITES = frozenset({"POST", "PUT", "PATCH"})
-NOT_SAID = frozenset({"merge_fields", "tags", "email_address", "status_if_new"})
+TAKEN = "is already in this list"
+ONLY_SUBSCRIBED = re.compile(r'status is "(\w+)\.?"')  # with the full stop inside the quotes
+UNREMOVABLE = frozenset({"archived", "cleaned", "pending"})
+OLD_MEMBER = frozenset({"id", "email_address", "status", "merge_fields", "last_changed"})
 
 
 @dataclass(slots=True)
@@ -61,11 +65,11 @@ class People:
             else:
                 self._learn_one(exchange, handle(parts[1]), "/".join(parts[2:]))
 
-    def _person(self, key: str, **told: Any) -> Person:
+    def _person(self, key: str) -> Person:
         """Known by this key, or somebody who must have been there."""
         known = self.by_key.get(key)
         if known is None:
-            known = self.by_key[key] = Person(key, **told)
+            known = self.by_key[key] = Person(key)
             self.everybody.append(known)
         return known
 
@@ -73,13 +77,19 @@ class People:
         if exchange.status == 404:  # noqa: PLR2004
             self.gone.add(key)
         elif exchange.status == 405 and exchange.method == "DELETE":  # noqa: PLR2004
-            self._person(key, status="archived")
+            self._learn_unremovable(self._person(key))
         elif exchange.status == 400:  # noqa: PLR2004
             self._learn_refusal(exchange, key)
         elif exchange.is_fine and not tail and exchange.method != "DELETE":
             self._learn_answer(exchange, key)
         elif exchange.is_fine:
             self._learn_act(exchange, key, tail)
+
+    def _learn_unremovable(self, person: Person) -> None:
+        """Who cannot be archived was so already, unless an earlier request did it."""
+        is_archived_here = any(write.method == "DELETE" for write in person.writes)
+        if person.seen is None and not person.is_created and not is_archived_here:
+            person.status = "archived"
 
     def _learn_act(self, exchange: Exchange, key: str, tail: str) -> None:
         """Archived, erased, tagged, or asked for something of its own."""
@@ -96,20 +106,20 @@ class People:
     def _learn_collection(self, exchange: Exchange) -> None:
         if exchange.method == "GET" and exchange.is_fine:
             for body in exchange.found.get("members") or ():
-                if "contact_id" in body:
-                    self._see(self._known(body) or self._person(body["contact_id"]), body)
+                if _is_member(body):
+                    self._see(self._known(body) or self._person(_keys(body)[0]), body)
         elif exchange.is_fine:
             self._learn_answer(exchange, "")
         elif exchange.status == 400:  # noqa: PLR2004
             self._learn_refusal(exchange, "")
 
     def _known(self, body: Mapping[str, Any]) -> Person | None:
-        return self.by_key.get(str(body["contact_id"])) or self.by_key.get(str(body["id"]))
+        return next((self.by_key[key] for key in _keys(body) if key in self.by_key), None)
 
     def _learn_answer(self, exchange: Exchange, key: str) -> None:
         """A member was answered, to a look or to a write."""
         body = exchange.found
-        if "contact_id" not in body:
+        if not _is_member(body):
             if key:
                 self._person(key)
             return
@@ -124,18 +134,20 @@ class People:
             self.everybody.append(person)
         if exchange.method in WRITES and person.seen is None:
             person.writes.append(exchange)
-        if key and key not in {body["id"], body["contact_id"]}:
+        if key and key not in _keys(body):
             self.by_key.pop(key, None)
             self.gone.add(key)
         self._see(person, body)
 
     def _see(self, person: Person, body: dict[str, Any]) -> None:
-        for key in (body["id"], body["contact_id"]):
-            self.by_key[str(key)] = person
-            self.gone.discard(str(key))
+        for key in _keys(body):
+            self.by_key[key] = person
+            self.gone.discard(key)
         if person.seen is None:
             person.seen = body
-            if person.start_hash == body["contact_id"]:
+            if not person.writes and body.get("status") in UNREMOVABLE:
+                person.status = ""  # shown, and so no longer guessed
+            if person.start_hash == body.get("contact_id"):
                 person.start_hash = body["id"]
 
     def _learn_refusal(self, exchange: Exchange, key: str) -> None:
@@ -156,6 +168,20 @@ class People:
             self.blocked.add(email_hash)
         elif key and _needs_member(exchange) and detail.startswith("Your merge fields"):
             self._person(key)
+        elif key:
+            self._learn_refused_move(exchange, key, email_hash)
+
+    def _learn_refused_move(self, exchange: Exchange, key: str, taken: str) -> None:
+        """Who was to have another address was there; and so was whoever has that address already."""
+        for error in exchange.found.get("errors") or ():
+            held = ONLY_SUBSCRIBED.search(str(error.get("message")))
+            if held:
+                person = self._person(key)
+                if person.seen is None and not person.writes:
+                    person.status = held[1]
+            elif TAKEN in str(error.get("message")):
+                self._person(key)
+                self._person(taken)
 
     def _learn_batch(self, exchange: Exchange) -> None:
         """POST /lists/{id}: who is updated, or refused as known, was there."""
@@ -171,6 +197,16 @@ class People:
 
     def of_the_start(self) -> Iterator[Person]:
         return (person for person in self.everybody if not person.is_created)
+
+
+def _is_member(body: Mapping[str, Any]) -> bool:
+    """Whether a member is shown; up to April 2021, and so without a contact_id, only whole."""
+    return "contact_id" in body or body.keys() >= OLD_MEMBER
+
+
+def _keys(body: Mapping[str, Any]) -> list[str]:
+    """What a member is found by: its contact_id, where it is told, and the hash of its address."""
+    return [str(body[name]) for name in ("contact_id", "id") if name in body]
 
 
 def _is_fresh(exchange: Exchange) -> bool:
@@ -194,7 +230,7 @@ def _needs_member(exchange: Exchange) -> bool:
 
 def _is_creation(exchange: Exchange, key: str, gone: set[str]) -> bool:
     """POST or PUT for somebody unknown: created, unless it brought along more than the request said."""
-    if _needs_member(exchange):
+    if _needs_member(exchange) or not exchange.told.get("email_address"):
         return False
     if exchange.method not in {"POST", "PUT"} or not _is_fresh(exchange):
         return exchange.method == "PUT" and key in gone and key == exchange.found["id"]

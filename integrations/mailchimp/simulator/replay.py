@@ -76,6 +76,7 @@ def _replay_once(exchanges: list[Exchange], fillers: Fillers) -> Comparison:
             world.audiences.clear()
         plant(world, seeds)
         fillers.plant(world, exchanges)
+        world.renumber()
         world.connections.tokens[TOKEN] = config.api_key
         return _compare_all(world, exchanges)
     finally:

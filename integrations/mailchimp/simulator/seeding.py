@@ -9,7 +9,7 @@ from typing import Any
 from integrations.mailchimp.simulator.audience import Audience
 from integrations.mailchimp.simulator.beginnings import beginning_of
 from integrations.mailchimp.simulator.furnish import turn_permissions
-from integrations.mailchimp.simulator.member import Member, md5_of
+from integrations.mailchimp.simulator.member import Member, md5_of, new_contact_id
 from integrations.mailchimp.simulator.parts import Category, Interest, MergeField, Tag, Webhook
 from integrations.mailchimp.simulator.people import People, seconds_of
 from integrations.mailchimp.simulator.recording import Exchange
@@ -57,6 +57,7 @@ class Seeds:
     account: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     constraints: dict[str, Any] = field(default_factory=dict)
+    listed: list[str] = field(default_factory=list)  # ids as answers list them, first to last
     list_count: int = 0
     emails: dict[str, str] = field(default_factory=dict)  # hash -> every address that is mentioned
 
@@ -78,6 +79,7 @@ def derive_seeds(exchanges: Sequence[Exchange]) -> Seeds:
         seed.people.learn(exchange)
         if parts[2:] == ["members"] and exchange.method == "GET" and exchange.is_fine:
             seed.pages.append(exchange)
+    seeds.lists = {list_id: seeds.lists[list_id] for list_id in dict.fromkeys([*seeds.listed, *seeds.lists])}
     return seeds
 
 
@@ -93,6 +95,7 @@ def _learn_about(seeds: Seeds, exchange: Exchange) -> None:
     lists = answer["lists"] if exchange.parts == ["lists"] and "lists" in answer else []
     if lists:
         seeds.constraints = seeds.constraints or dict(answer.get("constraints") or {})
+        seeds.listed += [one["id"] for one in lists if "id" in one]
         seeds.list_count = max(seeds.list_count, int(answer.get("total_items") or 0))
     if len(exchange.parts) == 2 and exchange.parts[0] == "lists":  # noqa: PLR2004
         lists = [answer]
@@ -246,7 +249,7 @@ def _cause(told: Mapping[str, Any], cause: str) -> str:
 def _member(world: World, audience: Audience, told: Mapping[str, Any], cause: str) -> Member:
     location, now = told.get("location") or {}, world.clock.now()
     member = Member(
-        contact_id=told["contact_id"],
+        contact_id=told.get("contact_id") or new_contact_id(),
         web_id=int(told.get("web_id") or world.next_web_id()),
         email=told["email_address"],
         status=told["status"],
@@ -274,10 +277,19 @@ def _member(world: World, audience: Audience, told: Mapping[str, Any], cause: st
     return member
 
 
+def _is_shown(told: Any, shown: Any) -> bool:
+    """Whether nothing is told otherwise than shown; a recorded place may lack its region."""
+    if isinstance(told, dict) and isinstance(shown, dict):
+        return told.items() <= shown.items()
+    return bool(told == shown)
+
+
 def _keep_differences(world: World, audience: Audience, member: Member, told: Mapping[str, Any]) -> None:
     """Whatever the simulator would show otherwise and no request of a recording changes: rating, place, reason."""
     shown = json.loads(Shapes(world.accounts[audience.api_key]).texts(audience).full(member, has_links=False))
     names = [*SHOWN_ALIKE, "unsubscribe_reason", *(set(told) - set(shown) - {"_links"})]
-    other = {name: told[name] for name in names if name in told and told[name] != shown.get(name)}
+    other = {
+        name: told[name] for name in names if name in told and not _is_shown(told[name], shown.get(name))
+    }
     if other and member.unique_id:
         audience.extras[member.contact_id] = other

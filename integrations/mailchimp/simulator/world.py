@@ -75,6 +75,10 @@ class World:
         self.clock.offset_seconds = state.offset_seconds
         self.connections, self.batches = state.connections, state.batches
         self.batch_webhooks = state.batch_webhooks
+        self.renumber()
+
+    def renumber(self) -> None:
+        """Whoever comes next gets a web_id above everybody's."""
         self._next_web_id = 1 + max(
             (one.web_id for each in self.audiences.values() for one in each.members()), default=FIRST_WEB_ID
         )

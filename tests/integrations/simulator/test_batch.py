@@ -107,5 +107,6 @@ def test_members_of_a_batch_are_as_by_get_but_for_what_the_real_ones_lack(api):
 
     full = api.member("GET", ADA).json
     expected = {name: value for name, value in full.items() if name not in lacking}
+    del expected["location"]["region"]
     assert expected == members.json["new_members"][0]
     assert len(expected["_links"]) == 10

@@ -1,5 +1,9 @@
 """Any recording of that form is replayed: other audiences, other beginnings, other files (hand-made from the wire's shapes)."""
 
+from datetime import timedelta
+
+import pytest
+
 from tests.integrations.simulator.tape import ADA, EVE, GRACE, LIST, NOT_FOUND, OTHER, Tape, audience
 
 LIMITS = {"may_create": False, "max_instances": 1, "current_total_instances": 3}
@@ -23,6 +27,55 @@ def test_members_that_only_the_totals_count_are_there_too(replayed):
     ada, grace = tape.member(ADA), tape.member(GRACE, opt="2021-02-01T00:00:00+00:00")
     tape.page("count=1&offset=3&sort_field=last_changed&sort_dir=ASC", [ada], 9)
     tape.page("count=1&offset=4&sort_field=last_changed&sort_dir=ASC", [grace], 9)
+
+    assert replayed(tape) == {}
+
+
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+def test_members_of_one_moment_stand_by_their_web_ids_or_exactly_backwards(replayed, order):
+    tape = Tape()
+    tied = [tape.member(email, web_id=number) for number, email in enumerate((GRACE, EVE, ADA), start=4)]
+    tape.on("GET", EVE, tied[1]).on("GET", GRACE, tied[0])
+    tied = tied if order == "ASC" else tied[::-1]
+    tape.page(f"sort_field=last_changed&sort_dir={order}", tied, 3)
+    tape.page(f"count=1&offset=2&sort_field=timestamp_opt&sort_dir={order}", tied[2:], 3)
+
+    assert replayed(tape) == {}
+
+
+def test_somebody_new_stands_behind_everybody_of_the_same_moment(replayed):
+    tape = Tape()
+    now = tape.time
+    ada = tape.member(ADA, web_id=900_000_004, merge_fields={"FNAME": "Ada"}, last_changed=now)
+    tape.on("PATCH", ADA, ada, 200, {"merge_fields": {"FNAME": "Ada"}})
+    tape.now -= timedelta(seconds=1)
+    new = tape.member(GRACE, opt=now, web_id=900_000_008)
+    tape.on_list("POST", "/members", new, 200, {"email_address": GRACE, "status": "subscribed"})
+    tape.page("sort_field=last_changed&sort_dir=DESC", [new, ada], 2)
+
+    assert replayed(tape) == {}
+
+
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+def test_members_of_one_moment_that_only_the_totals_count_stand_before_and_behind(replayed, order):
+    tape = Tape()
+    tied = [tape.member(email, web_id=number) for number, email in enumerate((GRACE, ADA), start=4)]
+    tied = tied if order == "ASC" else tied[::-1]
+    tape.page(f"count=2&offset=3&sort_field=last_changed&sort_dir={order}", tied, 9)
+
+    assert replayed(tape) == {}
+
+
+def test_audiences_stand_as_the_first_answer_lists_them(replayed):
+    tape = Tape()
+    shown, other = audience(LIST, "Guests"), audience(OTHER, "Others")
+    tape.on_list("GET", "", shown)
+    tape.add(
+        "GET", "/3.0/lists", {"lists": [other, shown], "total_items": 2, "constraints": LIMITS, "_links": []}
+    )
+    tape.add(
+        "GET", "/3.0/lists?count=1", {"lists": [other], "total_items": 2, "constraints": LIMITS, "_links": []}
+    )
 
     assert replayed(tape) == {}
 
