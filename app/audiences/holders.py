@@ -75,6 +75,7 @@ DOUBLES = """
         CROSS JOIN LATERAL (SELECT id, state, md5(lower(btrim(fields ->> 'email'))) AS hash FROM contacts
             WHERE id = o.contact_id OFFSET 0) AS w
         WHERE {condition}))
+    RETURNING contact_id
 """
 # A member belongs to one contact: the one that has its address. Who spoke of it before lets go: of another address now, or
 # merged, whose leaving would take the member out. That goes for a write whose answer was lost, too (status '').
@@ -117,7 +118,7 @@ HAND_OVER = text("""
         pushed_hash = CASE WHEN m.status IN ('unsubscribed', 'cleaned') THEN '' ELSE m.pushed_hash END
     FROM heirs h WHERE m.audience_id = :audience_id AND m.contact_id = h.giver_id
       AND h.heir_id = (SELECT min(o.heir_id) FROM heirs o WHERE o.giver_id = h.giver_id)
-    RETURNING m.contact_id
+    RETURNING m.contact_id, h.giver_id
 """)
 
 # Two rows at each other's address, or a winner's at an old address and a merged contact's at the winner's: each takes the other's
@@ -164,11 +165,14 @@ def find_strays(session: Session, situations: Mapping[int, Situation]) -> set[in
 
 
 def find_holders(session: Session, audience: AudienceView, contact_ids: Collection[int]) -> set[int]:
-    """Before these contacts are planned: who has a member now that somebody else held. To be planned, too."""
+    """Before these contacts are planned: who has a member now that somebody else held, or no longer has. To be planned, too."""
     asked: dict[str, Any] = {**_asked(audience), "ids": numbers_column(contact_ids)}
     for statement in (LET_GO, GIVE_WAY):
         session.execute(statement, asked)
-    holders = _handed_over(session, ADOPT, asked) | _handed_over(session, HAND_OVER, asked)
+    holders = _handed_over(session, ADOPT, asked)
+    if handed := _handed_over(session, HAND_OVER, asked):
+        # Whoever gave a member away may have another, of somebody merged into them.
+        holders |= handed | _handed_over(session, ADOPT, asked)
     if not session.execute(CROSSED, asked).first():
         return holders
     session.execute(ONE_AT_A_TIME, asked)
@@ -186,17 +190,15 @@ def find_holders_of(session: Session, audience: AudienceView, member_hashes: Ite
     if not strays:
         return set()
     asked["ids"] = numbers_column(strays)
-    holders = _handed_over(session, HAND_OVER, asked)
-    session.execute(FORGET_DOUBLES, asked)
-    return holders
+    return _handed_over(session, HAND_OVER, asked) | _handed_over(session, FORGET_DOUBLES, asked)
 
 
 def _handed_over(session: Session, statement: TextClause, asked: Mapping[str, Any]) -> set[int]:
-    """Who has a member now. Somebody who is given a row of their own meanwhile is seen to have it on another look."""
+    """Who has a member now, or no longer has. Somebody who is given a row meanwhile is seen to have it on another look."""
     for looks_left in reversed(range(LOOKS)):
         try:
             with session.begin_nested():
-                return set(session.scalars(statement, asked))
+                return {one for row in session.execute(statement, asked) for one in row}
         except IntegrityError:
             if not looks_left:
                 raise

@@ -195,9 +195,14 @@ def _leave(contact: ContactView, mirror: Mirror | None, audience: AudienceView, 
 
 
 def _leave_merged(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Operation:
-    """What Muster never wrote it does not archive; an opt-out of whom they were merged into counts there too."""
-    if contact.standing.is_opted_out and mirror is not None and not mirror.pushed_hash:
-        return _opt_out(contact, mirror)
+    """What Muster never wrote it does not archive; an opt-out of whom they were merged into counts there too.
+
+    So it does where Mailchimp would not archive the member, who may confirm yet.
+    """
+    if contact.standing.is_opted_out and mirror is not None:
+        is_left_behind = mirror.is_taken_out_by_us and mirror.status in REACHABLE_THERE
+        if is_left_behind or not mirror.pushed_hash:
+            return _opt_out(contact, mirror)
     return _leave(contact, mirror, audience, MERGED)
 
 

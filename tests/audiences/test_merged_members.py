@@ -148,3 +148,27 @@ def test_a_row_that_the_one_who_stands_is_given_meanwhile_stops_nobody(
 
         pushing.result(20)
     assert office.mirror(winner).email_address == "x@house.test"
+
+
+@pytest.mark.parametrize("is_heard", ["here", "there"])
+def test_the_opt_out_of_somebody_reaches_a_member_that_could_not_be_archived_when_two_were_merged(
+    office: Any, simulator: Any, is_heard: str
+) -> None:
+    """It is pending, and whoever follows the link in Mailchimp's mail would be subscribed."""
+    office.execute("UPDATE audiences SET is_double_opt_in = true")
+    winner, loser = office.add(EVE), office.add(ADA)
+    office.push()
+    join_contacts(office, winner, loser)
+    office.push()
+    assert {"pending"} == set(statuses(simulator))
+
+    if is_heard == "here":
+        office.say(winner, "withdrawn", ADA)
+        office.touch(winner)
+    else:
+        simulator.contact("unsubscribe", ADA)
+    for _ in range(2):
+        office.pull()
+        office.push()
+
+    assert ("unsubscribed", "unsubscribed") == statuses(simulator)
