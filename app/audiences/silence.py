@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import Connections
 from app.audiences.gate import PULL_SECONDS
+from app.audiences.load import LONG_AGO
 from app.audiences.pull import pull_audience
 from app.audiences.runs import RunWatch, run_counted
 from app.core.db import transaction
@@ -18,10 +19,11 @@ from integrations.mailchimp.problems import MailchimpProblem
 
 # Three of the sweep's pulls were missed.
 SILENCE_SECONDS = 3 * PULL_SECONDS
-# The first pull of everybody is the dry run's. One that an admin cancelled is not begun again at once.
+# The first pull of everybody is the dry run's, and a whole one that a new mapping asks for holds up nobody. One that an
+# admin cancelled is not begun again at once.
 IS_SILENT = text("""
     SELECT FROM audiences a WHERE id = :audience_id AND paused_at IS NULL
-      AND pulled_until < now() - make_interval(secs => :silence)
+      AND pulled_until < now() - make_interval(secs => :silence) AND pulled_until > CAST(:long_ago AS timestamptz)
       AND NOT EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = a.id AND r.kind = 'pull' AND r.state = 'cancelled'
         AND r.finished_at > now() - make_interval(secs => :every))
 """)
@@ -34,7 +36,12 @@ def pull_after_silence(sessions: sessionmaker[Session], connections: Connections
 
     A pull that fails is noted in its run, and holds up no push: new people matter more than fields that may differ.
     """
-    asked = {"audience_id": audience_id, "silence": SILENCE_SECONDS, "every": PULL_SECONDS}
+    asked = {
+        "audience_id": audience_id,
+        "silence": SILENCE_SECONDS,
+        "every": PULL_SECONDS,
+        "long_ago": LONG_AGO,
+    }
     with transaction(sessions) as session:
         if session.execute(IS_SILENT, asked).first() is None:
             return False

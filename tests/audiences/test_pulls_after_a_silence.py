@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.audiences.load import LONG_AGO
 from app.audiences.silence import pull_after_silence
 from app.jobs import sync
 
@@ -59,6 +60,7 @@ def test_the_worker_reads_first_too(
     [
         "pulled_until = NULL",
         "pulled_until = now() - interval '14 minutes'",
+        f"pulled_until = '{LONG_AGO}'",
         "pulled_until = now() - interval '1 day', paused_at = now(), paused_code = 'by_admin'",
     ],
 )
