@@ -23,11 +23,17 @@ SAMPLE_SIZE = 10
 LEAVING_KINDS = frozenset({"archive", "set_status", "erase"})
 NO_LONGER_FITS, NO_CONSENT = "no longer fit the entry rule", "have no consent any more"
 
+# Whoever left by an opt-out, their own or that of somebody at their address, or as a merged contact, is not counted.
 FACTS = text("""
     SELECT count(*) FILTER (WHERE m.status IN ('subscribed', 'pending', 'transactional')) AS member_count,
         count(*) FILTER (WHERE m.pushed_hash = :left AND m.pushed_at > now() - interval '1 day'
-            AND NOT EXISTS (SELECT FROM consents k WHERE k.contact_id = m.contact_id AND k.status = 'withdrawn'
-                            AND k.channel = a.channel AND k.purpose IN (a.purpose, '*'))) AS left_count,
+            AND EXISTS (SELECT FROM contacts c WHERE c.id = m.contact_id AND c.state = 'active')
+            AND NOT EXISTS (SELECT FROM (
+                    SELECT m.contact_id UNION ALL SELECT o.id FROM identities i JOIN contacts o ON o.id = i.contact_id
+                    WHERE i.kind = 'email' AND i.scope = '' AND i.match_value = lower(btrim(m.email_address))
+                      AND o.state = 'active' AND lower(btrim(o.fields ->> 'email')) = i.match_value) AS sharers
+                JOIN consents k USING (contact_id)
+                WHERE k.status = 'withdrawn' AND k.channel = a.channel AND k.purpose IN (a.purpose, '*'))) AS left_count,
         (SELECT coalesce(sum((r.findings ->> 'leaving')::int), 0) FROM sync_runs r
          WHERE r.audience_id = :audience_id AND r.kind = 'guard' AND r.state = 'done'
            AND r.finished_at > now() - interval '1 day') AS allowed_count
@@ -61,7 +67,8 @@ class Leaves:
 
     @property
     def is_too_many(self) -> bool:
-        return self.leaving_count + self.left_count > self.limit
+        """Where nobody wants to leave any more there is nothing to ask, however many have left."""
+        return self.leaving_count > 0 and self.leaving_count + self.left_count > self.limit
 
     @property
     def reason(self) -> str:
@@ -105,38 +112,40 @@ def must_go(contact: ContactView, operation: Operation) -> bool:
 class Guard:
     """For one push: `hold_back` tells whose change waits. It looks ahead once, at the first leave that it meets."""
 
-    def __init__(self, audience: AudienceView) -> None:
-        self._audience = audience
+    def __init__(self) -> None:
         self._seen_count, self._cleared_count = 0, 0
 
-    def hold_back(self, session: Session, token: UUID, planned: Sequence[Planned]) -> set[int]:
+    def hold_back(
+        self, session: Session, audience: AudienceView, token: UUID, planned: Sequence[Planned]
+    ) -> set[int]:
         """Contacts of these whose operation must wait: they are set aside. In the transaction that claimed them."""
-        if not self._is_paused(session) and not self._stops(session, planned):
+        if not _is_paused(session, audience) and not self._stops(session, audience, planned):
             return set()
         held = {
             contact.contact_id
             for contact, operation in planned
             if operation.is_call and not must_go(contact, operation)
         }
-        set_aside(session, self._audience.audience_id, token, held)
+        set_aside(session, audience.audience_id, token, held)
         return held
 
-    def _is_paused(self, session: Session) -> bool:
-        query = select(Audience.paused_at).where(Audience.id == self._audience.audience_id)
-        return session.execute(query).scalar_one() is not None
-
-    def _stops(self, session: Session, planned: Iterable[Planned]) -> bool:
+    def _stops(self, session: Session, audience: AudienceView, planned: Iterable[Planned]) -> bool:
         """Whether the guard falls now; the audience is paused by it then."""
         leaving = sum(bool(leaving_cause(contact, operation)) for contact, operation in planned)
         self._seen_count += leaving
         if self._seen_count <= self._cleared_count:
             return False
-        leaves = look_ahead(session, self._audience)
+        leaves = look_ahead(session, audience)
         self._seen_count, self._cleared_count = leaving, leaves.leaving_count
         if not leaves.is_too_many:
             return False
-        hold_for_approval(session, self._audience, leaves)
+        hold_for_approval(session, audience, leaves)
         return True
+
+
+def _is_paused(session: Session, audience: AudienceView) -> bool:
+    query = select(Audience.paused_at).where(Audience.id == audience.audience_id)
+    return session.execute(query).scalar_one() is not None
 
 
 def look_ahead(session: Session, audience: AudienceView) -> Leaves:

@@ -176,11 +176,24 @@ def find_holders(session: Session, audience: AudienceView, contact_ids: Collecti
     if not session.execute(CROSSED, asked).first():
         return holders
     session.execute(ONE_AT_A_TIME, asked)
-    crossed = session.execute(CROSSED, asked).all()  # what is left of it by now
-    pairs = {"owners": [row.owner_id for row in crossed], "others": [row.other_id for row in crossed]}
+    crossed = session.execute(CROSSED, asked)  # what is left of it by now
+    pairs = _apart((row.owner_id, row.other_id) for row in crossed)
+    owners, others = [owner for owner, _ in pairs], [other for _, other in pairs]
     for statement in CROSS:
-        session.execute(statement, {"audience_id": audience.audience_id, **pairs})
-    return holders | {*pairs["owners"], *pairs["others"]}
+        asked = {"audience_id": audience.audience_id, "owners": owners, "others": others}
+        session.execute(statement, asked)
+    return holders | {*owners, *others}
+
+
+def _apart(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Nobody twice: of several who share an address only one can take the row at it."""
+    taken: set[int] = set()
+    kept = []
+    for pair in sorted(pairs):
+        if taken.isdisjoint(pair):
+            kept.append(pair)
+            taken.update(pair)
+    return kept
 
 
 def find_holders_of(session: Session, audience: AudienceView, member_hashes: Iterable[str]) -> set[int]:

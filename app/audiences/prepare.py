@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.audiences.asking import note_asked
 from app.audiences.batches import Held
+from app.audiences.fingerprint import settings_fingerprint
+from app.audiences.gate import may_send
 from app.audiences.guard import Guard
 from app.audiences.holders import find_holders, find_strays
-from app.audiences.load import Situation, load_situations
+from app.audiences.load import Situation, get_audience, load_situations
 from app.audiences.mirror import (
     MirrorWrite,
     distrust_members,
@@ -20,6 +22,7 @@ from app.audiences.mirror import (
     note_uncertain,
     write_members,
 )
+from app.audiences.models import Audience
 from app.audiences.outbox import TakenChange, drop_changes, lease_changes, queue_changes, take_changes
 from app.audiences.outcome import cannot_sync
 from app.audiences.plan import Operation, plan_member
@@ -31,7 +34,10 @@ from integrations.mailchimp.answers import subscriber_hash
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What taking changes came to. `counts`: by kind of operation; `troubles`: who cannot be synced, and why."""
+    """What taking changes came to. `counts`: by kind of operation; `troubles`: who cannot be synced, and why.
+
+    `audience` with its `settings` (a fingerprint): by what they were planned; None where none were.
+    """
 
     taken_count: int = 0
     operations: tuple[Operation, ...] = ()
@@ -39,6 +45,8 @@ class Prepared:
     token: uuid.UUID | None = None  # of all operations; None where there is none
     counts: Counter[str] = field(default_factory=Counter)
     troubles: tuple[tuple[int, Trouble], ...] = ()
+    audience: AudienceView | None = None
+    settings: str = ""
 
 
 class _Planned(msgspec.Struct, frozen=True, gc=False):
@@ -49,17 +57,21 @@ class _Planned(msgspec.Struct, frozen=True, gc=False):
 
 def prepare_operations(
     session: Session,
-    audience: AudienceView,
+    audience_id: int,
     guard: Guard,
     limit: int,
     lease_seconds: float,
     *,
     max_lane: int = BULK_LANE,
 ) -> Prepared:
-    """Take and plan up to `limit` changes. What needs no call is settled here and now."""
-    changes = {one.contact_id: one for one in take_changes(session, audience.audience_id, limit, max_lane)}
-    if not changes:
+    """Take and plan up to `limit` changes. What needs no call is settled here and now.
+
+    By the audience's settings as they stand: whom new ones queued must not be planned, and dropped, by those of before.
+    """
+    changes = {one.contact_id: one for one in take_changes(session, audience_id, limit, max_lane)}
+    if not changes or not may_send(session, audience_id):
         return Prepared()
+    audience = get_audience(session, audience_id)
     sent = {one.contact_id: one.sent_email for one in changes.values() if one.sent_email}
     note_uncertain(session, audience.audience_id, sent)
     distrust_members(
@@ -89,7 +101,15 @@ def prepare_operations(
             for one in planned
             if one.operation.trouble and not one.operation.is_call
         ),
+        audience,
+        read_settings(session, audience_id),
     )
+
+
+def read_settings(session: Session, audience_id: int) -> str:
+    """The fingerprint of an audience's settings as they stand; "" where it may not be written to at all."""
+    audience = session.get_one(Audience, audience_id)
+    return settings_fingerprint(audience) if may_send(session, audience_id) else ""
 
 
 def _load(session: Session, audience: AudienceView, contact_ids: Sequence[int]) -> Mapping[int, Situation]:
@@ -116,7 +136,7 @@ def _lease(
     changes, lease_seconds = lease
     makers = {one.contact_id: one.email for one in operations if one.kind == "upsert" and one.is_new}
     token = lease_changes(session, [changes[one.contact_id] for one in operations], makers, lease_seconds)
-    waiting = guard.hold_back(session, token, [(one.contact, one.operation) for one in planned])
+    waiting = guard.hold_back(session, audience, token, [(one.contact, one.operation) for one in planned])
     leaving = tuple(one for one in operations if one.contact_id not in waiting)
     note_asked(session, audience.audience_id, leaving)
     return token, leaving

@@ -22,7 +22,7 @@ from app.audiences.guard import Guard
 from app.audiences.load import get_audience
 from app.audiences.outbox import renew_lease
 from app.audiences.outcome import Outcome
-from app.audiences.prepare import Prepared, prepare_operations
+from app.audiences.prepare import Prepared, prepare_operations, read_settings
 from app.audiences.runs import RunWatch
 from app.audiences.send import send_job
 from app.audiences.settle import Aftermath, Landed, settle_outcomes
@@ -98,7 +98,7 @@ def push_audience(
 
 
 class _Push:
-    """One running push. All of it is the loop's own, but for `_leases` and `_is_stopped`, which threads read."""
+    """One running push. All of it is the loop's own, but for `_leases`, `_settings` and `_is_stopped`, which threads read."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class _Push:
         watch: RunWatch | None,
     ) -> None:
         self._sessions, self._gateway, self._audience, self._options = sessions, gateway, audience, options
-        self._watch, self._guard = watch, Guard(audience)
+        self._watch, self._guard = watch, Guard()
         self._batches = Batches()
         # to what `_news_count` was when it began
         self._preparing: dict[Future[tuple[Prepared, float]], int] = {}
@@ -117,6 +117,7 @@ class _Push:
         self._flying: dict[Future[list[Outcome]], Job] = {}
         self._landed: deque[Landed] = deque()
         self._leases: dict[UUID, float] = {}  # token -> monotonic time until which it is surely ours
+        self._settings: dict[UUID, str] = {}  # token -> by what settings its operations were planned
         self._counts = PushCounts()
         self._calls_before, self._calls_told = gateway.call_count, 0
         self._is_drained = self._is_stopped = False
@@ -219,6 +220,9 @@ class _Push:
             self._count(some)
 
     def _keep(self, prepared: Prepared, asked_at: float) -> None:
+        self._audience = prepared.audience or self._audience
+        if prepared.token:
+            self._settings[prepared.token] = prepared.settings
         self._counts.by_kind.update(prepared.counts)
         if prepared.token:
             self._leases[prepared.token] = asked_at + self._options.lease_seconds
@@ -264,27 +268,30 @@ class _Push:
         """And when it was asked for, from where the lease counts."""
         asked_at = time.monotonic()
         size, seconds = self._options.claim_size, self._options.lease_seconds
+        audience_id = self._audience.audience_id
         prepared = self._committed(
             lambda session: prepare_operations(
-                session, self._audience, self._guard, size, seconds, max_lane=self._options.max_lane
+                session, audience_id, self._guard, size, seconds, max_lane=self._options.max_lane
             )
         )
         return prepared, asked_at
 
     def _send(self, job: Job) -> list[Outcome]:
-        """Nothing is sent any more under a lease that may be somebody else's by now."""
+        """Nothing is sent any more under a lease that may be somebody else's by now, nor by settings of before."""
         sure_until = time.monotonic() + self._options.lease_seconds / 6
-        is_over = self._counts.is_blocked or self._is_stopped
-        ours = [
-            one
-            for one in job.operations
-            if not is_over and self._leases.get(job.held[one.contact_id].token, 0.0) > sure_until
-        ]
-        kept = {one.contact_id for one in ours}
-        released = [
-            Outcome(one.contact_id, "release") for one in job.operations if one.contact_id not in kept
-        ]
-        return (send_job(self._gateway, self._audience, ours) if ours else []) + released
+        with transaction(self._sessions) as session:
+            settings = read_settings(session, self._audience.audience_id)
+        is_over = self._counts.is_blocked or self._is_stopped or not settings
+        ours, others = [], []
+        for one in job.operations:
+            token = job.held[one.contact_id].token
+            if is_over or self._leases.get(token, 0.0) <= sure_until:
+                others.append(Outcome(one.contact_id, "release"))
+            elif self._settings[token] != settings:
+                others.append(Outcome(one.contact_id, "again"))
+            else:
+                ours.append(one)
+        return (send_job(self._gateway, self._audience, ours) if ours else []) + others
 
     def _settle(self, some: list[Landed]) -> Aftermath:
         return self._committed(lambda session: settle_outcomes(session, self._audience, some))

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.audiences.holders import find_holders
+from app.audiences.load import get_audience
 from app.audiences.reconcile import run_reconcile
+from app.core.db import transaction
 from tests.kit.office import join_contacts, part_contacts
 
 EVE, ADA = "eve@house.test", "ada@house.test"
@@ -172,3 +175,20 @@ def test_the_opt_out_of_somebody_reaches_a_member_that_could_not_be_archived_whe
         office.push()
 
     assert ("unsubscribed", "unsubscribed") == statuses(simulator)
+
+
+def test_two_at_one_address_do_not_both_take_the_row_that_is_there(office: Any) -> None:
+    """Both rows are at the address of whoever has the row at theirs: one of the two takes it."""
+    ada, eve, bea = office.add(ADA), office.add(EVE), office.add("bea@house.test")
+    office.push()
+    office.execute("DELETE FROM identities")
+    place = "UPDATE members SET subscriber_hash = md5(:email), email_address = :email WHERE contact_id = :id"
+    office.execute(place, id=ada, email=EVE)
+    office.execute(place, id=bea, email=EVE)
+    office.execute(place, id=eve, email=ADA)
+    office.execute("UPDATE contacts SET fields = fields || jsonb_build_object('email', CAST(:email AS text)) WHERE id = :id", id=bea, email=ADA)  # fmt: skip
+    with transaction(office.sessions) as session:
+        holders = find_holders(session, get_audience(session, office.audience_id), [ada, eve, bea])
+
+    assert {ada, eve} <= holders
+    assert (ADA, EVE) == (office.mirror(ada).email_address, office.mirror(eve).email_address)

@@ -140,7 +140,8 @@ def test_a_protest_against_one_process_halves_the_account_for_all(make_slots: Ma
     with other.hold(1, 1) as held:
         held.is_throttled = True
 
-    assert (after_one, most, one.find_slot_count()) == (4, 4, 2)
+    assert (after_one, one.find_slot_count()) == (4, 2)
+    assert 1 < most <= 4
 
 
 def test_calls_that_were_under_way_together_halve_it_once(make_slots: Make) -> None:
