@@ -12,11 +12,13 @@
 All parts given must hold. Case does not matter.
 """
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.core.errors import InvalidError
+from mappings.language.fields import default_fields
 
 LISTS = ("tags_any", "tags_all", "tags_none", "sources_any", "sources_none", "consents")
 PARTS = (*LISTS, "fields")
@@ -66,6 +68,8 @@ def check_entry_rule(rule: Mapping[str, Any]) -> None:
         values = rule.get(part, [])
         if not isinstance(values, (list, tuple, str)) or not all(isinstance(one, str) for one in values):
             raise InvalidError(f"`{part}` of the entry rule must be a list of words.")
+        if part in rule:
+            _check_named(f"`{part}`", values)
     wanted = rule.get("fields", {})
     if not isinstance(wanted, Mapping):
         raise InvalidError("`fields` of the entry rule must be an object: {field: value or [values]}.")
@@ -73,8 +77,23 @@ def check_entry_rule(rule: Mapping[str, Any]) -> None:
         _check_field(str(name), test)
 
 
+def _check_named(part: str, values: Any) -> None:
+    """A part that names nothing would let in everybody or nobody, which is hardly what is meant."""
+    words = values if isinstance(values, (list, tuple)) else (values,)
+    if not words or any(word in (None, [], {}) or not str(word).strip() for word in words):
+        raise InvalidError(
+            f"{part} of the entry rule is empty.", "Name what it asks for, or take that part out of the rule."
+        )
+
+
 def _check_field(name: str, test: Any) -> None:
+    if default_fields().find(name) is None:
+        raise InvalidError(
+            f"There is no contact field {name[:40]!r}, which the entry rule tests for {json.dumps(test, default=str)[:80]}.",
+            f"Known: {', '.join(default_fields().names())}.",
+        )
     if not isinstance(test, Mapping):
+        _check_named(f"The test of {name}", test)
         return
     if len(test) != 1 or not set(test) <= set(FIELD_TESTS):
         raise InvalidError(
@@ -83,6 +102,7 @@ def _check_field(name: str, test: Any) -> None:
         )
     if "is_set" in test and not isinstance(test["is_set"], bool):
         raise InvalidError(f"`is_set` of {name} is true or false.")
+    _check_named(f"The test of {name}", *test.values())
 
 
 def compile_entry(rule: Mapping[str, Any]) -> EntryTest:

@@ -33,14 +33,17 @@ CANNOT = text("""
         count(*) AS count, (array_agg(contact_id ORDER BY contact_id))[1:5] AS contact_ids
     FROM members WHERE audience_id = :audience_id AND sync_state = 'failed' GROUP BY 1 ORDER BY 4 DESC
 """)
-# Once a night, at once for one that a night was missed for, and for one that was paused and resumed.
+# Once a night, at once for one that a night was missed for, and for one that was paused and resumed. Not beside one that
+# runs, however long it takes; and where an admin cancelled it, not before the next night.
 DUE = text("""
     SELECT id FROM audiences
     WHERE is_enabled AND approved_at IS NOT NULL AND coalesce(paused_code, '') <> 'gone'
       AND (coalesce(reconciled_at, approved_at) < date_trunc('day', now()) + make_interval(hours => :hour)
         AND now() >= date_trunc('day', now()) + make_interval(hours => :hour)
         AND NOT EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = audiences.id AND r.kind = 'reconcile'
-                        AND (r.started_at > now() - interval '1 hour' OR r.state = 'paused'))
+                        AND (r.started_at > now() - interval '1 hour' OR r.state IN ('running', 'paused')
+                          OR r.state = 'cancelled' AND r.wish = 'cancel'
+                            AND r.finished_at >= date_trunc('day', now()) + make_interval(hours => :hour)))
         OR paused_at IS NULL AND EXISTS (SELECT FROM sync_runs r WHERE r.audience_id = audiences.id AND r.kind = 'reconcile'
                                          AND r.state = 'paused' AND r.wish = ''))
     ORDER BY coalesce(reconciled_at, approved_at)
@@ -59,7 +62,10 @@ def run_reconcile(
     actor: str = "muster",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> int:
-    """The id of the run. `done`: what was little is queued; `waiting`: it is much, and `approve` queues it."""
+    """The id of the run. `done`: what was little is queued; `waiting`: it is much, and `approve` queues it.
+
+    Opt-outs and erasures are queued in any case.
+    """
     audience, gateway = open_gateway(sessions, connections, audience_id)
     with transaction(sessions) as session:
         started_at = database_now(session)
@@ -78,11 +84,12 @@ def run_reconcile(
             return run_id
         findings = _report(sessions, gateway, audience, survey=survey, seen=seen, gone=gone)
         is_much = survey.call_count > limit
-        _mend(sessions, audience_id, [] if is_much else survey.to_send)
-        watch.close(
-            state="waiting" if is_much else "done",
-            findings={**findings, "limit": limit, "queued": 0 if is_much else len(survey.to_send)},
-        )
+        to_mend = survey.urgent if is_much else survey.to_send
+        findings |= {"limit": limit, "queued": len(to_mend)}
+        watch.close(state="waiting" if is_much else "done", findings=findings)
+        # Closing is the last moment to cancel it, so nothing is queued before. Should it end here, the night comes again.
+        if not watch.wish:
+            _mend(sessions, audience_id, to_mend)
     return run_id
 
 

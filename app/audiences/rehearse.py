@@ -16,7 +16,8 @@ from app.audiences.models import Audience
 from app.audiences.runs import Progress, RunWatch, watched
 from app.audiences.survey import Survey, survey_audience
 from app.audiences.views import Trouble
-from app.audiences.whole_read import Seen, read_everybody
+from app.audiences.whole_read import Seen, read_everybody, settle_gone
+from app.core.clock import database_now
 from app.core.db import transaction
 
 KIND = "first_sync"
@@ -33,11 +34,15 @@ def run_first_sync(
     # Before they are read: settings that change meanwhile were not rehearsed.
     with transaction(sessions) as session:
         settings = settings_fingerprint(session.get_one(Audience, audience_id))
+        started_at = database_now(session)
     audience, gateway = open_gateway(sessions, connections, audience_id)
     watch = RunWatch(sessions, audience_id, KIND, actor=actor, on_progress=on_progress)
     run_id = watch.open()
     with watched(watch):
         seen = read_everybody(sessions, gateway, audience, watch, box=connections.box)
+        if not watch.wish:
+            # Who was there at an earlier rehearsal and left since is not among the members that this one counts.
+            settle_gone(sessions, gateway, audience, seen, started_at, box=connections.box)
         survey = survey_audience(sessions, audience, watch) if not watch.wish else Survey()
         if watch.wish:
             return run_id

@@ -10,12 +10,12 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.audiences.models import Audience, SyncRun
-from app.audiences.runs import DEAD_SECONDS
+from app.audiences.runs import DEAD_SECONDS, DIED_CODE
 from app.core.clock import database_now
 from app.core.errors import NotFoundError
 
 DIED = {
-    "code": "died",
+    "code": DIED_CODE,
     "reason": "The worker died; the work goes on by itself in the next run.",
     "hint": "Nothing to do. `muster status` shows which processes run.",
 }

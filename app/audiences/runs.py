@@ -25,7 +25,10 @@ Wish = Literal["", "pause", "cancel"]
 
 WRITE_SECONDS = 1.0
 FOLD_SECONDS = 60.0  # a push that follows another so soon continues its row
+# Unless that began so long ago: by its pace, breaks and all, no time left can be told.
+LONGEST_FOLD_SECONDS = 600.0
 DEAD_SECONDS = 60.0  # a running one without a beat for so long has lost its worker
+DIED_CODE = "died"  # of its error
 SHOWN_PEOPLE, SHOWN_ERRORS = 5, 50
 # They read both sides whole before they say anything: a paused one begins anew, in its row.
 COMPARISONS = ("reconcile", "first_sync")
@@ -34,7 +37,8 @@ COMPARISONS = ("reconcile", "first_sync")
 FOLD = text("""
     SELECT id FROM sync_runs WHERE audience_id = :audience_id AND kind = :kind
       AND ((state = 'running' AND beat_at > now() - make_interval(secs => :dead))
-        OR (state = 'done' AND finished_at > now() - make_interval(secs => :fold)))
+        OR (state = 'done' AND finished_at > now() - make_interval(secs => :fold)
+          AND started_at > now() - make_interval(secs => :longest)))
     ORDER BY id DESC LIMIT 1
 """)
 RESUMED = text("""
@@ -42,6 +46,11 @@ RESUMED = text("""
     WHERE id = (SELECT id FROM sync_runs WHERE audience_id = :audience_id AND kind = :kind AND state = 'paused' AND wish = ''
                 ORDER BY id DESC LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id
+""")
+# The latest look at both sides is the one to decide about: what earlier ones found is no longer asked.
+SUPERSEDE = text("""
+    UPDATE sync_runs SET state = 'cancelled', finished_at = now()
+    WHERE audience_id = :audience_id AND kind = :kind AND state = 'waiting' AND id <> :id
 """)
 WAITING = text("SELECT count(*) FROM changes WHERE audience_id = :audience_id AND parked_at IS NULL")
 
@@ -186,7 +195,8 @@ class RunWatch:
         if self.run_id is None:
             known = {"audience_id": self.audience_id, "kind": self._kind}
             if self._is_folding:
-                self.run_id = session.scalar(FOLD, {**known, "dead": DEAD_SECONDS, "fold": FOLD_SECONDS})
+                limits = {"dead": DEAD_SECONDS, "fold": FOLD_SECONDS, "longest": LONGEST_FOLD_SECONDS}
+                self.run_id = session.scalar(FOLD, {**known, **limits})
             if self._kind in COMPARISONS:
                 self.run_id = session.scalar(RESUMED, known)
             waiting = session.scalar(WAITING, known) if self._kind == "push" else None
@@ -211,8 +221,10 @@ class RunWatch:
         if self._errors:
             run.errors = group_errors(run.errors, self._errors)
         run.beat_at = session.scalar(select(func.clock_timestamp()))
-        if run.state == "done" and self._is_folding:  # another worker of the same push had ended it
-            run.state, run.finished_at = "running", None
+        is_shared = run.state == "done" and self._is_folding  # another worker of the same push had ended it
+        was_silent = run.state == "failed" and (run.error or {}).get("code") == DIED_CODE
+        if is_shared or was_silent:
+            run.state, run.finished_at, run.error = "running", None, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +240,9 @@ def _end_run(session: Session, run: SyncRun, end: _End) -> None:
     if run.state == "running":
         run.state = "failed" if end.error else asked or end.state or "done"
     run.error = dict(end.error) if end.error else run.error
-    if end.findings is not None:
+    if end.findings is not None and run.state not in {"paused", "cancelled"}:
         run.findings = dict(end.findings)
+        session.execute(SUPERSEDE, {"id": run.id, "audience_id": run.audience_id, "kind": run.kind})
     if run.state not in {"waiting", "paused"}:
         run.finished_at = run.beat_at
     if asked == "cancelled" and run.kind == "push":

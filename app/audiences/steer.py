@@ -24,13 +24,29 @@ def pause(session: Session, audience_id: int, actor: str, reason: str = "") -> b
     """Stop an audience's pushes until `resume`; what runs takes no new work. False where it was paused already.
 
     A reading or comparison stops after its page. Where none was under way, the sweep's short ones go on, for the opt-outs' sake.
+    Of an audience that the guard stopped it takes over: that would go on by itself once the cause is mended.
     """
     words = reason or f"Paused by {actor}."
     is_first = pause_audience(session, audience_id, BY_ADMIN, Trouble(BY_ADMIN, words), actor)
+    is_first = is_first or _take_over(session, audience_id, actor, words)
     for run in _list_active(session, audience_id):
         if run.state == "running":
             run.wish = "pause"
     return is_first
+
+
+def _take_over(session: Session, audience_id: int, actor: str, words: str) -> bool:
+    """Make the guard's pause an admin's. What the guard asked it asks anew after `resume`."""
+    query = select(Audience).where(Audience.id == audience_id, Audience.paused_code == GUARD)
+    locked = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    audience = session.scalar(locked)
+    if audience is None:
+        return False
+    before = {"code": GUARD, "reason": audience.paused_reason}
+    audience.paused_code, audience.paused_reason = BY_ADMIN, words
+    _close_guards(session, audience_id)
+    audit(session, actor, "audience.pause", f"audience:{audience.slug}", before, {"reason": words})
+    return True
 
 
 def resume(session: Session, audience_id: int, actor: str) -> bool:
@@ -42,10 +58,9 @@ def resume(session: Session, audience_id: int, actor: str) -> bool:
     for run in _list_active(session, audience_id):
         run.wish = ""
         if run.kind == "push" or (run.state == "paused" and run.kind not in COMPARISONS):
-            # What follows of a push or a pull goes on in this row.
+            # What follows of a push or a pull goes on in this row, unless it is an old one.
             run.state, run.finished_at = "done", func.now()
-    for run in _waiting(session, audience_id, "guard"):
-        run.state, run.finished_at = "cancelled", func.now()
+    _close_guards(session, audience_id)
     return was_paused
 
 
@@ -158,9 +173,13 @@ def get_waiting_run(session: Session, audience_id: int) -> SyncRun:
 
 def close_mended_guard(session: Session, audience_id: int) -> None:
     """Too many no longer want to leave: the guard's run is over and the audience goes on by itself."""
-    for run in _waiting(session, audience_id, "guard"):
-        run.state, run.finished_at = "cancelled", func.now()
+    _close_guards(session, audience_id)
     resume_audience(session, audience_id)
+
+
+def _close_guards(session: Session, audience_id: int) -> None:
+    for run in _waiting(session, audience_id, GUARD):
+        run.state, run.finished_at = "cancelled", func.now()
 
 
 def _list_active(session: Session, audience_id: int) -> list[SyncRun]:

@@ -20,6 +20,7 @@ from app.core.db import transaction
 
 PAGE_SIZE = 2000
 SAMPLE_SIZE = 10
+URGENT_MOST = 100_000  # whoever is beyond comes in the next comparison
 # Everybody who gave consent or is a member, in order of id, a page at a time.
 EVERYBODY = text("""
     (SELECT k.contact_id AS id FROM consents k JOIN audiences a ON a.id = :audience_id
@@ -106,7 +107,10 @@ def _taken_away(there: Mapping[str, bool], wanted: Mapping[str, bool]) -> tuple[
 
 @dataclass(slots=True)
 class Survey:
-    """What everybody needs. `counts` by kind of finding; `to_send` are at most `keep` contacts that need a call."""
+    """What everybody needs. `counts` by kind of finding; `to_send` are at most `keep` contacts that need a call.
+
+    `urgent` are those who opted out or were erased and are members still: they wait for no approval. At most URGENT_MOST.
+    """
 
     keep: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -116,6 +120,7 @@ class Survey:
     losing_count: int = 0
     entitled_count: int = 0
     to_send: list[int] = field(default_factory=list)
+    urgent: list[int] = field(default_factory=list)
 
     def add(self, one: Situation, audience: AudienceView) -> None:
         """Plan one contact, and count what comes of it."""
@@ -127,8 +132,8 @@ class Survey:
         self.losing_count += found.is_losing
         is_entitled = contact.standing.is_admitted and found.kind in {"added", "changed", "unchanged"}
         self.entitled_count += is_entitled
-        if operation.is_call and len(self.to_send) < self.keep:
-            self.to_send.append(contact.contact_id)
+        if operation.is_call:
+            self._keep(contact, operation)
         if operation.kind == "cannot_sync":
             reason = operation.trouble or Trouble("unknown", "No reason is known.")
             self.refused = group_errors(self.refused, [(contact.contact_id, reason)])
@@ -136,6 +141,12 @@ class Survey:
             sample = self.samples.setdefault(found.kind, [])
             if len(sample) < SAMPLE_SIZE:
                 sample.append({"contact_id": contact.contact_id, "change": found.change})
+
+    def _keep(self, contact: ContactView, operation: Operation) -> None:
+        if len(self.to_send) < self.keep:
+            self.to_send.append(contact.contact_id)
+        if self.keep and must_go(contact, operation) and len(self.urgent) < URGENT_MOST:
+            self.urgent.append(contact.contact_id)
 
     @property
     def call_count(self) -> int:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from app.audiences.counting import count_entitled
+from app.audiences.entry import check_entry_rule
 from app.audiences.load import get_audience
 from app.audiences.models import Audience
 from app.audiences.settings import change_settings
@@ -108,3 +109,62 @@ def test_settings_are_checked_and_everybody_is_planned_anew(office: Any, simulat
     assert office.execute("SELECT action FROM audit_entries ORDER BY id DESC LIMIT 1") == [
         ("audience.change",)
     ]
+
+
+@pytest.mark.parametrize(
+    ("sharer", "expected"),
+    [({"consent": "withdrawn"}, 1), ({"consent": "none"}, 2), ({"consent": "withdrawn", "moves": True}, 2)],
+)
+def test_who_shares_an_address_with_somebody_who_opted_out_is_not_counted(
+    office: Any, simulator: Any, sharer: dict[str, Any], expected: int
+) -> None:
+    office.add(ADA)
+    office.add("home@house.test")
+    other = office.add("home@house.test", consent=sharer["consent"])
+    if sharer.get("moves"):
+        office.change(other, email="elsewhere@house.test")
+    with office.sessions() as session:
+        shown = count_entitled(session, get_audience(session, office.audience_id))
+
+    office.push()
+
+    assert (expected, expected) == (shown.willing, shown.entitled)
+    assert expected == simulator.member_count()
+
+
+@pytest.mark.parametrize(
+    ("rule", "part"),
+    [
+        ({"tags_any": []}, "`tags_any`"),
+        ({"tags_none": []}, "`tags_none`"),
+        ({"sources_any": ""}, "`sources_any`"),
+        ({"tags_all": ["alumni", " "]}, "`tags_all`"),
+        ({"fields": {"country": []}}, "The test of country"),
+        ({"fields": {"country": ""}}, "The test of country"),
+        ({"fields": {"country": None}}, "The test of country"),
+        ({"fields": {"country": {"not": []}}}, "The test of country"),
+        ({"fields": {"country": {"one_of": [None]}}}, "The test of country"),
+    ],
+)
+def test_a_part_that_names_nothing_is_refused_by_its_name(rule: dict[str, Any], part: str) -> None:
+    with pytest.raises(InvalidError) as refusal:
+        check_entry_rule(rule)
+
+    assert f"{part} of the entry rule is empty." == str(refusal.value)
+    assert "take that part out" in refusal.value.hint
+
+
+def test_a_field_that_there_is_not_is_refused_with_its_test_and_those_that_there_are() -> None:
+    with pytest.raises(InvalidError) as refusal:
+        check_entry_rule({"fields": {"contry": {"not": ["US"]}}})
+
+    assert "contry" in str(refusal.value)
+    assert '{"not": ["US"]}' in str(refusal.value)
+    assert "country" in refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    "rule", [*RULES, {"fields": {}}, {"fields": {"class_year": 1999}}, {"tags_any": "alumni"}]
+)
+def test_a_rule_that_names_something_in_every_part_is_taken(rule: dict[str, Any]) -> None:
+    check_entry_rule(rule)

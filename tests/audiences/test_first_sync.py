@@ -209,3 +209,23 @@ def test_the_built_in_audience_approves_itself_while_its_simulator_never_ran(
         again = ensure_simulated_audience(session, settings, box)
         assert again is not None
         assert again.approved_at is not None
+
+
+def test_a_second_rehearsal_sees_who_is_gone_since_the_first(new: Any, simulator: Any) -> None:
+    for number in (1, 2, 3):
+        simulator.contact("signup", f"p{number}@house.test", merge_fields={"FNAME": f"P{number}"})
+    new.put(tags=[], merge_fields={"FNAME": "first_name"})
+    new.crowd(3)
+    first = rehearse(new)
+    audience = next(iter(simulator.running.world.audiences.values()))
+    for number in (1, 2):
+        audience.drop(audience.find(f"p{number}@house.test"))
+
+    second = rehearse(new)
+
+    names = ("members", "unchanged", "added")
+    assert [(3, 3, 0), (1, 1, 2)] == [tuple(run.findings[name] for name in names) for run in (first, second)]
+    with transaction(new.sessions) as session:
+        approve(session, get_waiting_run(session, new.audience_id).id, "tester")
+    new.push()
+    assert 3 == simulator.member_count()

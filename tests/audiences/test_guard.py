@@ -7,9 +7,10 @@ import pytest
 from app.audiences.alerts import list_alerts
 from app.audiences.guard import Leaves, leave_limit
 from app.audiences.run_views import list_runs
-from app.audiences.steer import approve, get_waiting_run, reject, resume
+from app.audiences.steer import approve, get_waiting_run, pause, reject, resume
 from app.audiences.tend import mend_guards
 from app.core.db import transaction
+from tests.kit.office import join_contacts
 
 RULE = 'UPDATE audiences SET entry_rule = \'{"tags_any": ["alumni"]}\''
 
@@ -58,7 +59,14 @@ def test_so_many_may_leave_unasked(members: int, share: float, expected: int) ->
 
 @pytest.mark.parametrize(
     ("leaving", "left", "allowed", "expected"),
-    [(400, 0, 0, False), (401, 0, 0, True), (300, 101, 0, False), (311, 101, 0, True), (800, 0, 400, False)],
+    [
+        (400, 0, 0, False),
+        (401, 0, 0, True),
+        (300, 101, 0, False),
+        (311, 101, 0, True),
+        (800, 0, 400, False),
+        (0, 500, 0, False),
+    ],
 )
 def test_too_many_is_judged_over_a_day_and_with_what_an_admin_allowed(
     leaving: int, left: int, allowed: int, expected: bool
@@ -182,3 +190,71 @@ def test_erasing_passes_every_pause(office: Any, simulator: Any) -> None:
     office.push()
 
     assert simulator.member("ada@house.test") is None
+
+
+def opt_out_households(office: Any, members: list[int]) -> None:
+    """Beside each of these members somebody has the address, too, and opts out."""
+    for contact_id in members:
+        office.add(office.fields(contact_id)["email"], consent="withdrawn")
+    office.touch(*members)
+
+
+def merge_away(office: Any, members: list[int]) -> None:
+    """Each of these members is merged into another member."""
+    winners = [office.add(f"winner{number}@house.test") for number in range(len(members))]
+    office.push()
+    for winner, loser in zip(winners, members, strict=True):
+        join_contacts(office, winner, loser)
+
+
+@pytest.mark.parametrize("leave", [opt_out_households, merge_away])
+def test_who_left_by_an_opt_out_at_the_address_or_a_merge_does_not_count_as_left(
+    office: Any, simulator: Any, leave: Any
+) -> None:
+    ids = office.crowd(60)
+    office.push()
+    leave(office, ids[:30])
+    office.push()
+    left_count = sum(count for status, count in statuses(office, simulator).items() if status != "subscribed")
+    office.execute(RULE)
+    office.touch(ids[40])
+
+    office.push()
+
+    assert (30, None) == (left_count, paused_code(office))
+    assert "archived" == simulator.member("p41@house.test").status
+
+
+def test_once_nobody_leaves_any_more_it_goes_on_however_many_have_left(office: Any, crowd: list[int]) -> None:
+    office.touch(*crowd[:20])
+    office.push()
+    office.touch(crowd[20])
+    office.push()
+    stopped = paused_code(office)
+    office.execute("UPDATE members SET pushed_hash = (SELECT pushed_hash FROM members WHERE contact_id = :id)"
+                   " WHERE contact_id = ANY(:others)", id=crowd[0], others=crowd[50:])  # fmt: skip
+
+    office.execute("UPDATE audiences SET entry_rule = '{}'")
+    mend_guards(office.sessions, is_young=True)
+
+    assert ("guard", None) == (stopped, paused_code(office))
+
+
+def test_a_pause_by_an_admin_outlasts_the_guards(office: Any, crowd: list[int]) -> None:
+    office.touch(*crowd)
+    office.push()
+    with transaction(office.sessions) as session:
+        is_first = pause(session, office.audience_id, "tester", "We move house")
+    office.execute("UPDATE audiences SET entry_rule = '{}'")
+
+    mend_guards(office.sessions, is_young=True)
+
+    assert (True, "by_admin") == (is_first, paused_code(office))
+    assert [("by_admin", "We move house")] == [(one.code, one.reason) for one in alerts(office)]
+    assert [({"reason": "We move house"}, "guard")] == office.execute(
+        "SELECT after, before ->> 'code' FROM audit_entries WHERE action = 'audience.pause'"
+    )
+    with transaction(office.sessions) as session:
+        assert resume(session, office.audience_id, "tester")
+    office.push()
+    assert (None, 0) == (paused_code(office), office.change_count())

@@ -299,3 +299,65 @@ def test_a_running_push_that_is_cancelled_ends_cancelled(
 def test_there_is_nothing_to_cancel_where_nothing_runs(office: Any) -> None:
     with pytest.raises(ConflictError):
         steer(office, cancel)
+
+
+def test_a_comparison_that_was_silent_for_a_minute_is_alive_at_its_next_beat(office: Any) -> None:
+    watch = RunWatch(office.sessions, office.audience_id, "reconcile")
+    watch.open()
+    office.execute("UPDATE sync_runs SET beat_at = now() - interval '61 seconds'")
+    with transaction(office.sessions) as session:
+        close_dead_runs(session)
+    (dead,) = rows(office)
+
+    watch.close(state="waiting", findings={"differing": 60})
+
+    (run,) = rows(office)
+    assert ("failed", "died") == (dead.state, dead.error["code"])
+    assert ("waiting", None, {"differing": 60}) == (run.state, run.error, run.findings)
+    assert run.finished_at is None
+
+
+def test_a_run_that_failed_otherwise_stays_failed(office: Any) -> None:
+    watch = RunWatch(office.sessions, office.audience_id, "reconcile")
+    watch.open()
+    office.execute("UPDATE sync_runs SET state = 'failed', error = '{\"code\": \"MailchimpProblem\"}'")
+
+    watch.close(state="waiting", findings={})
+
+    assert ["failed"] == [run.state for run in rows(office)]
+
+
+@pytest.mark.parametrize(("minutes", "row_count"), [(9, 1), (11, 2)])
+def test_a_push_goes_on_in_a_row_that_ended_unless_that_is_an_old_one(
+    office: Any, watch: RunWatch, minutes: int, row_count: int
+) -> None:
+    watch.open()
+    watch.note(done=300)
+    steer(office, pause)
+    watch.close()
+    office.execute(
+        "UPDATE sync_runs SET started_at = now() - make_interval(mins => :minutes)", minutes=minutes
+    )
+    steer(office, resume)
+
+    RunWatch(office.sessions, office.audience_id, "push", is_folding=True).open(2_000)
+
+    assert row_count == len(rows(office))
+
+
+def test_what_is_left_of_a_push_is_not_judged_by_the_pause_before_it(office: Any, watch: RunWatch) -> None:
+    watch.open()
+    watch.note(done=300)
+    steer(office, pause)
+    watch.close()
+    office.execute("UPDATE sync_runs SET started_at = now() - interval '10 hours'")
+    steer(office, resume)
+    office.crowd(2_000)
+
+    later = RunWatch(office.sessions, office.audience_id, "push", is_folding=True)
+    later.note(done=1_000)
+    later.open()
+
+    left_seconds = rows(office)[0].eta_seconds
+    assert left_seconds is not None
+    assert left_seconds < 60
