@@ -34,7 +34,11 @@ SUMMARIES: Mapping[str, str] = {
     "click": "Clicked in {title}",
     "bounce": "{title} bounced",
 }
-KEPT = ("link_clicked", "bounce_type", "bounce_has_open_activity")
+# Not `bounce_has_open_activity`, which changes once a bounced mail is opened: a bounce is one line. Older lines have it.
+KEPT = ("link_clicked", "bounce_type")
+# What may be one member's trouble; of so many in a row it is Mailchimp's.
+UNREADABLE = frozenset({"outage", "unknown_outcome", "bad_answer", "bug"})
+MOST_IN_A_ROW = 3
 MEMBERS = text(f"""
     SELECT m.contact_id, who.id AS person_id, m.subscriber_hash
     FROM members m JOIN contacts c ON c.id = m.contact_id AND c.state <> 'erased'
@@ -52,7 +56,7 @@ TELL = text("""
         AS r (contact_id bigint, occurred_at timestamptz, summary text, detail jsonb)
     WHERE NOT EXISTS (
         SELECT FROM timeline_entries t WHERE t.contact_id = r.contact_id AND t.occurred_at = r.occurred_at
-        AND t.kind = 'activity' AND t.detail = r.detail)
+        AND t.kind = 'activity' AND t.detail - 'bounce_has_open_activity' = r.detail)
 """)
 
 REMEMBER = text("""
@@ -63,11 +67,12 @@ REMEMBER = text("""
 
 @dataclass(frozen=True, slots=True)
 class ActivityCounts:
-    """Members read, lines that were new, calls. `is_whole`: the round came to its end, and the next begins anew."""
+    """Members asked about, lines that were new, calls. `is_whole`: the round came to its end, and the next begins anew."""
 
     read: int = 0
     told: int = 0
     gone: int = 0
+    missed: int = 0  # could not be read: the next round tries again
     call_count: int = 0
     is_whole: bool = False
     is_blocked: bool = False
@@ -78,6 +83,7 @@ class ActivityCounts:
             "read": self.read,
             "told": self.told,
             "gone": self.gone,
+            "missed": self.missed,
             "calls": self.call_count,
             "is_whole": self.is_whole,
             "is_blocked": self.is_blocked,
@@ -95,7 +101,9 @@ def pull_activity(
     """Read the next members' activity, at most `call_limit` of them. Nothing where the audience does not keep it.
 
     With a `watch` the progress is told there, and an admin's pause or cancel ends it after a member; the next one goes on
-    behind that member. `audiences.activity_until` is when the last whole round began: all that happened before it is in the timelines.
+    behind that member. A member who cannot be read is passed over, and raises only where nobody can; then the next run goes
+    on behind the first of those. `audiences.activity_until` is when the last whole round began: all that happened before it is in
+    the timelines, but for those members'.
     """
     with transaction(sessions) as session:
         audience = get_audience(session, audience_id)
@@ -110,18 +118,34 @@ def pull_activity(
     if not is_open(sessions, connections, destination.id):
         return ActivityCounts(is_blocked=True)
     gateway = connections.gateway(destination)
-    before, tally = gateway.call_count, Counter[str]()
+    before, tally, failed, after = gateway.call_count, Counter[str](), list[int](), asked["after"]
     for member in members:
         tally["read"] += 1
-        tally.update(_read_member(sessions, gateway, audience, member))
+        try:
+            tally.update(_read_member(sessions, gateway, audience, member))
+            failed.clear()
+        except MailchimpProblem as problem:
+            failed.append(member.contact_id)
+            tally["missed"] += 1
+            is_unreadable = problem.kind in UNREADABLE
+            if not is_unreadable or len(failed) == MOST_IN_A_ROW or tally["missed"] == len(members):
+                _go_on_behind(sessions, audience_id, failed[0] if is_unreadable else after, started_at)
+                raise
+        after = member.contact_id
         if watch is not None and watch.note(done=1, calls=gateway.call_count - before - watch.call_count):
             break
     is_stopped = tally["read"] < len(members)
     is_whole = not is_stopped and len(members) < call_limit
-    after = 0 if is_whole else members[tally["read"] - 1].contact_id
-    _remember(sessions, audience_id, after=after, started_at=started_at)
-    calls = gateway.call_count - before
-    return ActivityCounts(tally["read"], tally["told"], tally["gone"], calls, is_whole, is_stopped=is_stopped)
+    _remember(sessions, audience_id, after=0 if is_whole else after, started_at=started_at)
+    return ActivityCounts(
+        tally["read"],
+        tally["told"],
+        tally["gone"],
+        tally["missed"],
+        call_count=gateway.call_count - before,
+        is_whole=is_whole,
+        is_stopped=is_stopped,
+    )
 
 
 def _read_member(
@@ -157,6 +181,13 @@ def _row(audience: AudienceView, person_id: int, one: Activity) -> dict[str, Any
         "summary": SUMMARIES[one.kind].format(title=title),
         "detail": detail,
     }
+
+
+def _go_on_behind(
+    sessions: sessionmaker[Session], audience_id: int, contact_id: int, started_at: str
+) -> None:
+    if contact_id:  # else the round goes on where it began
+        _remember(sessions, audience_id, after=contact_id, started_at=started_at)
 
 
 def _remember(sessions: sessionmaker[Session], audience_id: int, *, after: int, started_at: str) -> None:

@@ -20,13 +20,16 @@ State = Literal["closed", "open", "half_open"]
 class Breaker:
     """As stored in `destinations.breaker`. Times are seconds of the database clock's epoch.
 
-    `buckets`: (start, calls, failures) of the last minute. `until`: when the next probe may go.
+    `buckets`: (start, calls, failures) of the last minute. `until`: when the next probe may go. `alert`: the code of the
+    refusal that paused the destination last, and `alerted_at`, when that was said.
     """
 
     state: State = "closed"
     buckets: tuple[tuple[int, int, int], ...] = ()
     until: float = 0.0
     trip_count: int = 0
+    alert: str = ""
+    alerted_at: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -34,6 +37,8 @@ class Breaker:
             "buckets": [list(bucket) for bucket in self.buckets],
             "until": self.until,
             "trip_count": self.trip_count,
+            "alert": self.alert,
+            "alerted_at": self.alerted_at,
         }
 
 
@@ -47,6 +52,8 @@ def read_breaker(stored: Mapping[str, Any]) -> Breaker:
         buckets,
         float(stored.get("until", 0)),
         int(stored.get("trip_count", 0)),
+        str(stored.get("alert", "")),
+        float(stored.get("alerted_at", 0)),
     )
 
 
@@ -80,10 +87,21 @@ def start_probe(breaker: Breaker, now: float) -> Breaker:
 
 def after_probe(breaker: Breaker, now: float, *, is_up: bool) -> Breaker:
     """Closed again, or open for longer than the last time."""
-    return Breaker() if is_up else _tripped(breaker, now)
+    if not is_up:
+        return _tripped(breaker, now)
+    # Whatever the probe itself had been refused for is mended, and would be news again.
+    is_mended = breaker.trip_count > 1
+    return Breaker() if is_mended else Breaker(alert=breaker.alert, alerted_at=breaker.alerted_at)
+
+
+def refused(breaker: Breaker, now: float, code: str, *, is_again: bool) -> Breaker:
+    """Open for a refusal, which is said now unless it is the one said before: then it is probed less often."""
+    if is_again:
+        return replace(breaker, state="open", buckets=(), until=now + LONGEST_PROBE_SECONDS, trip_count=1)
+    return Breaker("open", (), now + PROBE_SECONDS, 1, code, now)
 
 
 def _tripped(breaker: Breaker, now: float) -> Breaker:
     # Every 30 s while the outage is young (ten minutes), so that what waits arrives within a minute of its end.
     wait = PROBE_SECONDS if breaker.trip_count < YOUNG_TRIPS else LONGEST_PROBE_SECONDS
-    return Breaker("open", (), now + wait, breaker.trip_count + 1)
+    return replace(breaker, state="open", buckets=(), until=now + wait, trip_count=breaker.trip_count + 1)

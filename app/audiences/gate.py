@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.breaker import (
     FAILURES,
-    PROBE_SECONDS,
     Breaker,
     after_probe,
     count_calls,
     may_call,
     read_breaker,
+    refused,
     start_probe,
     wants_probe,
 )
@@ -30,6 +30,12 @@ from integrations.mailchimp.problems import AUDIENCE_GONE, REVOKED, MailchimpPro
 
 # How often the sweep reads an audience anew.
 PULL_SECONDS = 300.0
+# A refusal that lasts is said again after a day.
+ALERT_AGAIN_SECONDS = 86_400.0
+WORKED_SINCE = text("""
+    SELECT EXISTS (SELECT FROM members m JOIN audiences a ON a.id = m.audience_id
+        WHERE a.destination_id = :destination_id AND m.pushed_at > to_timestamp(:since))
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,11 @@ def note_calls(session: Session, destination_id: int, counts: CallCounts) -> Non
 
 
 def pause_destination(session: Session, destination_id: int, audience_id: int, trouble: Trouble) -> bool:
-    """Stop calling until a probe succeeds; one alert, and only by whoever was first. True for that one."""
+    """Stop calling until a probe succeeds; one alert, and only by whoever was first. True for that one.
+
+    A ping may be answered where a write is refused. Then the same refusal comes after each probe, and is nothing to be
+    said anew until something could be written in between.
+    """
     paused = session.execute(
         update(Destination)
         .where(Destination.id == destination_id, Destination.paused_at.is_(None))
@@ -65,10 +75,20 @@ def pause_destination(session: Session, destination_id: int, audience_id: int, t
     ).first()
     if paused is None:
         return False
-    raise_alert(session, audience_id, trouble)
     destination, now = _locked(session, destination_id)
-    destination.breaker = Breaker("open", (), now + PROBE_SECONDS, 1).as_dict()
+    before = read_breaker(destination.breaker)
+    is_again = _is_said(session, destination_id, before, now, trouble.code)
+    if not is_again:
+        raise_alert(session, audience_id, trouble)
+    destination.breaker = refused(before, now, trouble.code, is_again=is_again).as_dict()
     return True
+
+
+def _is_said(session: Session, destination_id: int, breaker: Breaker, now: float, code: str) -> bool:
+    if breaker.alert != code or now - breaker.alerted_at >= ALERT_AGAIN_SECONDS:
+        return False
+    asked = {"destination_id": destination_id, "since": breaker.alerted_at}
+    return not session.scalar(WORKED_SINCE, asked)
 
 
 def stop_calls(session: Session, destination_id: int, audience_id: int, trouble: Trouble) -> bool:

@@ -21,6 +21,7 @@ class HookPlan:
 
     clears: tuple[str, ...] = ()
     creates: bool = False
+    keeps: str = ""  # id of the webhook that is ours, and may be heard
     updates: str = ""  # webhook id
     deletes: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
@@ -30,14 +31,25 @@ class HookPlan:
         return not self.faults
 
 
-def plan_hook(webhooks: Sequence[Webhook], url: str, *, has_secret: bool) -> HookPlan:
+def plan_hook(webhooks: Sequence[Webhook], url: str, *, has_secret: bool, heard: str = "") -> HookPlan:
     """What makes the webhook at `url` right. Hooks that lead elsewhere are other people's and stay.
 
     A hook with an older key of ours in its address, one that is not signed, and one whose secret was never heard (the
-    answer was lost) are made anew, for a secret is told only once.
+    answer was lost) are made anew, for a secret is told only once. `heard`: the id of the hook whose answer was heard;
+    "" where that was not noted yet, and the one with the right address is taken for it. An account that signs nothing
+    gives no secret with the answer either: its hook stays as it was made, and its key in the address is what it proves.
     """
     ours = [one for one in webhooks if _place(one.url) == _place(url)]
-    good = [one for one in ours if one.url == url and one.is_signed and has_secret]
+    good = [
+        one
+        for one in ours
+        if one.url == url
+        and (
+            heard in {"", one.webhook_id}
+            if one.is_signed and has_secret
+            else _is_bare(one, heard, has_secret)
+        )
+    ]
     if not good:
         same = [one for one in ours if one.url == url]
         old = [one for one in ours if one.url != url]
@@ -47,10 +59,16 @@ def plan_hook(webhooks: Sequence[Webhook], url: str, *, has_secret: bool) -> Hoo
     wrong = _wrong_switches(kept)
     faults = (wrong, "there is more than one" if others else "")
     return HookPlan(
+        keeps=kept.webhook_id,
         updates=kept.webhook_id if wrong else "",
         deletes=others,
         faults=tuple(fault for fault in faults if fault),
     )
+
+
+def _is_bare(webhook: Webhook, heard: str, has_secret: bool) -> bool:
+    """Made by us, without a secret. Where there is one all the same, unsigned deliveries would be refused."""
+    return not webhook.is_signed and not has_secret and heard == webhook.webhook_id
 
 
 def _fault(same: Sequence[Webhook], old: Sequence[Webhook]) -> str:

@@ -29,6 +29,7 @@ from app.core.secretbox import SecretBox
 from app.sources.configure import DAY_SECONDS, add_source, find_secret, rotate_secret
 from app.sources.models import Source
 from app.sources.settings import hook_path
+from integrations.mailchimp.answers import Webhook
 from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.problems import MailchimpProblem
 
@@ -40,6 +41,7 @@ LAST_DELIVERY = text("""
     SELECT d.received_at FROM deliveries d JOIN sources s ON s.id = d.source_id
     WHERE s.slug = :slug ORDER BY d.received_at DESC LIMIT 1
 """)
+AWAITED = "awaited"  # stands for a hook's id while one is made: should the answer be lost, none was heard
 REPAIR_HINT = "See that the public URL reaches this Muster; then `muster audiences repair-webhook {slug}`."
 
 
@@ -167,8 +169,9 @@ class HookKeeper:
         try:
             gateway = self._connections.gateway(destination)
             url = root + hook_path(slug, url_key)
-            plan = plan_hook(gateway.list_webhooks(audience.list_id), url, has_secret=has_secret)
-            self._carry_out(gateway, audience.list_id, slug, url, plan)
+            heard = ((audience.remote_schema or {}).get("webhook") or {}).get("heard", "")
+            plan = plan_hook(gateway.list_webhooks(audience.list_id), url, has_secret=has_secret, heard=heard)
+            self._carry_out(gateway, audience, slug, url, plan)
             live = read_live_audience(gateway, audience.list_id)
         except MailchimpProblem as problem:
             mind_problem(self._sessions, audience.id, problem)
@@ -176,32 +179,36 @@ class HookKeeper:
         before = hook_state(audience)
         is_repaired = bool(before.url) and not plan.is_well
         repaired = "; ".join(plan.faults) if is_repaired else before.repaired
+        shown |= {"heard": plan.keeps} if plan.keeps else {}
         return self._remember(audience.id, {**shown, "state": "registered", "repaired": repaired}, live)
 
-    def _carry_out(self, gateway: Gateway, list_id: str, slug: str, url: str, plan: HookPlan) -> None:
+    def _carry_out(self, gateway: Gateway, audience: Audience, slug: str, url: str, plan: HookPlan) -> None:
+        list_id = audience.list_id
         for webhook_id in plan.clears:
             gateway.delete_webhook(list_id, webhook_id)
         if plan.creates:
-            secret = gateway.create_webhook(list_id, url, EVENTS, SOURCES).signing_secret
-            self._keep_secret(slug, secret)
+            with transaction(self._sessions) as session:
+                _note_heard(session, audience.id, AWAITED)
+            self._keep_secret(audience.id, slug, gateway.create_webhook(list_id, url, EVENTS, SOURCES))
         if plan.updates:
             gateway.update_webhook(list_id, plan.updates, url, EVENTS, SOURCES)
         for webhook_id in plan.deletes:
             gateway.delete_webhook(list_id, webhook_id)
 
-    def _keep_secret(self, slug: str, secret: str) -> None:
-        """The one before stays valid for a day, for what is on its way."""
-        if secret:
-            with transaction(self._sessions) as session:
+    def _keep_secret(self, audience_id: int, slug: str, made: Webhook) -> None:
+        """The one before stays valid for a day, for what is on its way. Together with it: which hook it is of."""
+        with transaction(self._sessions) as session:
+            if made.signing_secret:
                 rotate_secret(
                     session,
                     self._box,
                     slug,
                     "signing_secret",
-                    value=secret,
+                    value=made.signing_secret,
                     grace_seconds=DAY_SECONDS,
                     actor="muster",
                 )
+            _note_heard(session, audience_id, made.webhook_id)
 
     def _ensure_source(self, session: Session, audience_slug: str) -> tuple[str, str, bool]:
         """Slug and URL key of the audience's own source, and whether its signing secret is known."""
@@ -225,7 +232,7 @@ class HookKeeper:
                 keep_schema(session, audience_id, live)
             audience = session.get_one(Audience, audience_id, with_for_update=True)
             before = (audience.remote_schema or {}).get("webhook") or {}
-            kept = {**webhook, "checked_at": now.isoformat()}
+            kept = {"heard": before.get("heard", ""), **webhook, "checked_at": now.isoformat()}
             if webhook.get("trouble"):
                 kept["since"] = before.get("since") or now.isoformat()
                 is_lasting = now - (_time(kept["since"]) or now) >= PATIENCE
@@ -236,6 +243,12 @@ class HookKeeper:
             audience.remote_schema = {**(audience.remote_schema or {}), "webhook": kept}
             session.flush()
             return hook_state(audience)
+
+
+def _note_heard(session: Session, audience_id: int, webhook_id: str) -> None:
+    audience = session.get_one(Audience, audience_id, with_for_update=True)
+    remote = audience.remote_schema or {}
+    audience.remote_schema = {**remote, "webhook": {**(remote.get("webhook") or {}), "heard": webhook_id}}
 
 
 def public_root(settings: Settings, destination: Destination) -> str:

@@ -180,7 +180,7 @@ def member_state(wire: WireMember) -> MemberState:
         wire.interests or {},
         _permissions(wire.marketing_permissions) if wire.marketing_permissions else {},
         tags,
-        wire.tags_count or len(tags),
+        int(wire.tags_count or len(tags)),  # a number as text counts, too
         read_time(wire.timestamp_opt),
         read_time(wire.timestamp_signup),
         read_time(wire.last_changed),

@@ -8,11 +8,13 @@ import io
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import PoolManager
 from urllib3.util.retry import Retry
 
@@ -67,6 +69,34 @@ def _bound(connection: HTTPConnection, deadline: Deadline) -> None:
         connection.sock.settimeout(left)
 
 
+def _connect(
+    connection: HTTPConnection, deadline: Deadline, connect: Callable[[], socket.socket]
+) -> socket.socket:
+    """Try the host's addresses one by one, within the time that is left for all of them.
+
+    urllib3 gives each address the whole time; a host of six that a firewall drops took six times the deadline. The name
+    goes back before TLS begins, which asks for it and checks the certificate by it.
+    """
+    name = connection._dns_host  # noqa: SLF001 - what urllib3 connects to, apart from `host`, which it says
+    try:
+        found = socket.getaddrinfo(name.strip("[]"), connection.port, type=socket.SOCK_STREAM)
+    except socket.gaierror as problem:
+        raise NameResolutionError(connection.host, connection, problem) from problem
+    failed: Exception | None = None
+    for address in dict.fromkeys(str(one[4][0]) for one in found):
+        if failed is not None and deadline.left() <= 0:
+            break
+        _bound(connection, deadline)
+        connection._dns_host = address  # noqa: SLF001
+        try:
+            return connect()
+        except (ConnectTimeoutError, NewConnectionError) as problem:
+            failed = problem
+        finally:
+            connection._dns_host = name  # noqa: SLF001
+    raise failed or NewConnectionError(connection, "The host has no address.")
+
+
 def bounded_adapter(deadline: Deadline, pool_size: int, connect_retry_count: int = 2) -> HTTPAdapter:
     """An adapter for requests: pooled, retrying only to connect, reading only until the deadline."""
 
@@ -80,8 +110,7 @@ def bounded_adapter(deadline: Deadline, pool_size: int, connect_retry_count: int
         response_class = BoundedAnswer
 
         def _new_conn(self) -> socket.socket:
-            _bound(self, deadline)
-            return super()._new_conn()
+            return _connect(self, deadline, super()._new_conn)
 
         def request(self, *args: Any, **kwargs: Any) -> None:
             _bound(self, deadline)
@@ -91,8 +120,7 @@ def bounded_adapter(deadline: Deadline, pool_size: int, connect_retry_count: int
         response_class = BoundedAnswer
 
         def _new_conn(self) -> socket.socket:
-            _bound(self, deadline)
-            return super()._new_conn()
+            return _connect(self, deadline, super()._new_conn)
 
         def request(self, *args: Any, **kwargs: Any) -> None:
             _bound(self, deadline)

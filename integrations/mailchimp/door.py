@@ -80,6 +80,12 @@ def expect(answer: Any, *keys: str) -> Mapping[str, Any]:
     raise MailchimpProblem(BAD_ANSWER, 200, "Unexpected Answer")
 
 
+def expect_nothing(answer: Any) -> None:
+    """Done is 204 and nothing else: what a proxy says with status 200 has archived and erased nobody."""
+    if answer is not None:
+        raise MailchimpProblem(BAD_ANSWER, 200, "Unexpected Answer")
+
+
 def understand(read: Callable[[Asked], Found], answer: Asked) -> Found:
     """What a reader makes of an answer, or of a part of one; an answer that is not of its shape is nobody's."""
     try:

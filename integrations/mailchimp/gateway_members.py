@@ -12,10 +12,22 @@ from integrations.mailchimp.answers import (
     read_member,
     read_page,
 )
-from integrations.mailchimp.door import PAGE_SIZE, Door, expect, member_key, time_text, understand
+from integrations.mailchimp.door import (
+    PAGE_SIZE,
+    Door,
+    expect,
+    expect_nothing,
+    member_key,
+    time_text,
+    understand,
+)
 from integrations.mailchimp.problems import REFUSED_ARCHIVE, MailchimpProblem
 from integrations.mailchimp.reading import decode_batch, decode_page
 
+# Pages are sorted by the last change, so a member that changes between two of them moves to the end, and all behind it
+# one place forward, into what was read. A page that does not begin with somebody of the one before left a gap: then it
+# goes back by a page, as often as this in one listing.
+PAGE_OVERLAP, MOST_STEPS_BACK = 20, 20
 BATCH_SIZE = 500  # members in one POST /lists/{id}
 
 
@@ -64,7 +76,7 @@ class MemberCalls(Door):
     def archive_member(self, list_id: str, member: str) -> bool:
         """Take out of the audience, keeping what it is. False where it was out already."""
         try:
-            self._lists.delete_list_member(list_id, member_key(member))
+            expect_nothing(self._lists.delete_list_member(list_id, member_key(member)))
         except MailchimpProblem as problem:
             if problem.classification is REFUSED_ARCHIVE or problem.kind == REFUSED_ARCHIVE.kind:
                 return False
@@ -73,7 +85,7 @@ class MemberCalls(Door):
 
     def delete_member_permanently(self, list_id: str, member: str) -> None:
         """Erase. It cannot be undone: only the person can come back, by the hosted form."""
-        self._lists.delete_list_member_permanent(list_id, member_key(member))
+        expect_nothing(self._lists.delete_list_member_permanent(list_id, member_key(member)))
 
     def update_tags(
         self,
@@ -151,11 +163,11 @@ class MemberCalls(Door):
         fields: Sequence[str] = (),
         page_size: int = PAGE_SIZE,
     ) -> Iterator[MemberState]:
-        """All members that changed at or after `since` (and before `before`), page by page.
+        """All members that changed at or after `since` (and before `before`), page by page; nobody who has no address.
 
-        Offsets drift while members change: give `before`, overlap the windows, and take repeats calmly.
+        Offsets drift while members change: pages overlap, so that nobody falls between two. Take repeats calmly.
         """
-        offset, total = 0, 1
+        offset, total, last, steps_back = 0, 1, frozenset[str](), 0
         while offset < total:
             page = self.get_members_page(
                 list_id,
@@ -166,14 +178,34 @@ class MemberCalls(Door):
                 status=status,
                 fields=fields,
             )
-            yield from page.members
-            offset, total = offset + page_size, page.total_count
+            yield from (one for one in page.members if _is_member(one, fields) and _key(one) not in last)
+            keys = [key for one in page.members if (key := _key(one))]
+            if last and last.isdisjoint(keys[:1]) and offset and steps_back < MOST_STEPS_BACK:
+                offset, steps_back = max(offset - page_size, 0), steps_back + 1
+                continue
+            last, total = frozenset(keys), page.total_count
+            if offset + page_size >= total:
+                return
+            offset += page_size - min(PAGE_OVERLAP, page_size // 2)
 
     def search_members(self, query: str, list_id: str = "") -> tuple[MemberState, ...]:
         """Members by address or name: exact matches first, then the rest; Mailchimp gives the first 30 of each."""
         more = {"list_id": list_id} if list_id else {}
         body = self._search.search(query, exclude_fields=["_links"], **more)
         return understand(_found, expect(body, "exact_matches", "full_search"))
+
+
+def _key(one: MemberState) -> str:
+    return one.member_hash or one.email or one.contact_id
+
+
+def _is_member(one: MemberState, fields: Sequence[str]) -> bool:
+    """Whoever is a contact for SMS alone (2026) stands in the listing without an address, and is nobody's member here."""
+    return bool(one.email) or (bool(fields) and "email_address" not in fields)
+
+
+def _is_for_sms(one: Mapping[str, Any]) -> bool:
+    return bool(one.get("contact_id")) and not one.get("email_address")
 
 
 def _state(answer: Any) -> MemberState:
@@ -183,4 +215,5 @@ def _state(answer: Any) -> MemberState:
 def _found(body: Mapping[str, Any]) -> tuple[MemberState, ...]:
     """Each member once, in the order of the answer."""
     found = [(body[key] or {}).get("members") or () for key in ("exact_matches", "full_search")]
-    return tuple({one["id"]: read_member(one) for members in found for one in members}.values())
+    states = {one["id"]: read_member(one) for members in found for one in members if not _is_for_sms(one)}
+    return tuple(states.values())

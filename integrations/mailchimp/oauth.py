@@ -23,7 +23,11 @@ from integrations.mailchimp.transport import LOOPBACK_HOSTS, check_base_url
 LOGIN_URL = "https://login.mailchimp.com"
 DEADLINE_SECONDS = 10.0
 MAX_ANSWER_BYTES = 256 * 1024
-API_HOSTS = ".api.mailchimp.com"
+API_HOST = (
+    "api.mailchimp.com"  # since 2026 for whoever has a token; before, and still, one of its data centres
+)
+# RFC 6749, 5.2; anything else (429, 403 of the edge, 5xx) says nothing about the app.
+REFUSALS = frozenset({400, 401})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def _api_url(client: OAuthClient, endpoint: str) -> str:
     except ValueError:
         host = ""
     is_local = host in LOOPBACK_HOSTS and urlsplit(client.login_url).hostname in LOOPBACK_HOSTS
-    if not host.endswith(API_HOSTS) and not is_local:
+    if host != API_HOST and not host.endswith(f".{API_HOST}") and not is_local:
         raise MailchimpProblem(BAD_ANSWER, 200, "Strange Endpoint", where="GET /oauth2/metadata")
     base = endpoint.rstrip("/")
     return base if base.endswith("/3.0") else f"{base}/3.0"
@@ -130,6 +134,6 @@ def _read(status: int, content: bytes, where: str) -> Mapping[str, Any]:
         parsed = None
     if status == HTTPStatus.OK and isinstance(parsed, Mapping):
         return parsed
-    if 400 <= status < 500 and isinstance(parsed, Mapping):  # noqa: PLR2004 - RFC 6749: {"error": "invalid_grant"}
+    if status in REFUSALS and isinstance(parsed, Mapping):  # {"error": "invalid_grant"}
         raise MailchimpProblem(LOGIN_REFUSED, status, str(parsed.get("error") or "")[:80], where=where)
     raise problem_from_answer(status, "", where)

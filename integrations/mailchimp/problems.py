@@ -212,10 +212,17 @@ DETAILS: tuple[tuple[str, Classification], ...] = (
     (r"only update email addresses for members", MOVE_REFUSED),
     (r"looks fake or invalid", FAKE_ADDRESS),
     (r"provide a valid email address", FAKE_ADDRESS),
+    # "The domain portion of the email address is invalid (the portion after the @: gmail.c)", as its sign-up form has it.
+    (r"portion of the email address is invalid", FAKE_ADDRESS),
+    (r"must contain a single @", FAKE_ADDRESS),
     (r"signed up to a lot of lists", TOO_MANY_SIGNUPS),
     (r"merge fields were invalid", BAD_MERGE_FIELD),
     (r"invalid interest id", INTEREST_GONE),
 )
+
+# What names a merge field in `errors`: its tag, or where a value does not fit the schema, its path in the body.
+MERGE_TAG = re.compile(r"[A-Z0-9_]{1,10}")
+MERGE_PATH = re.compile(r"merge_fields\.([^.]+)(\..*)?")
 
 # A 404 does not say what is missing: the resource does. A PUT makes the member, so what it misses is the audience.
 OF_AUDIENCE = r"(\w+ /lists/\{list_id\}(/[a-z-]+)?|PUT /lists/\{list_id\}/members/\{subscriber_hash\})"
@@ -229,7 +236,6 @@ RULES: tuple[Rule, ...] = (
     _rule(400, "Invalid Resource", SAYS_NOTHING, BUG),
     _rule(400, "JSON Parse Error", None, BUG),
     _rule(400, "Invalid Action", None, BUG),
-    _rule(400, None, None, BUG),
     _rule(401, None, None, CREDENTIALS),
     # "403 with no JSON body" is the edge's throttle: https://github.com/drewm/mailchimp-api/issues/327
     _rule(403, None, None, THROTTLED, is_json=False),
@@ -251,6 +257,10 @@ RULES: tuple[Rule, ...] = (
     _rule(429, None, None, THROTTLED),
     _rule(503, "Compliance Related", None, METHOD_DISABLED),
     _rule(500, None, None, OUTAGE, until=599),
+    # Too long is what was sent, whoever says so; every other refusal without JSON is a proxy's or the edge's ("400 Bad
+    # Request, openresty"), and says nothing about the change.
+    _rule(413, None, None, BUG),
+    _rule(400, None, None, BAD_ANSWER, until=499, is_json=False),
     _rule(400, None, None, BUG, until=499),
     # A success without JSON, a redirect, or an answer cut short.
     _rule(200, None, r"cut short", UNKNOWN_OUTCOME, until=299),
@@ -329,8 +339,9 @@ def problem_from_answer(
     title, detail = clean(str(body.get("title") or "")), clean(str(body.get("detail") or ""))
     errors = _field_errors(body.get("errors"), clean)
     said = " ".join((detail, *(one.message for one in errors))) if SAYS_NOTHING in detail else detail
+    found = classify(status, title, said, is_json=bool(title), where=where)
     return MailchimpProblem(
-        classify(status, title, said, is_json=bool(title), where=where),
+        BAD_MERGE_FIELD if found is BUG and _names_merge_fields(errors) else found,
         status,
         title,
         detail,
@@ -340,11 +351,22 @@ def problem_from_answer(
     )
 
 
+def _names_merge_fields(errors: tuple[FieldError, ...]) -> bool:
+    """Whether merge fields are all that is refused, in whatever language; `EMAIL` is the member's address."""
+    return bool(errors) and all(MERGE_TAG.fullmatch(one.field) and one.field != "EMAIL" for one in errors)
+
+
 def _field_errors(errors: Any, clean: Callable[[str], str]) -> tuple[FieldError, ...]:
     if not isinstance(errors, list):
         return ()
     return tuple(
-        FieldError(str(error.get("field") or ""), clean(str(error.get("message") or "")))
+        FieldError(_field_name(str(error.get("field") or "")), clean(str(error.get("message") or "")))
         for error in errors
         if isinstance(error, Mapping)
     )
+
+
+def _field_name(field: str) -> str:
+    """`merge_fields.ADDRESS.zip` is a value of the merge field ADDRESS."""
+    path = MERGE_PATH.fullmatch(field)
+    return path[1] if path else field

@@ -28,6 +28,7 @@ from integrations.mailchimp.problems import (
     MailchimpProblem,
     problem_from_answer,
 )
+from integrations.mailchimp.reading import storable
 from integrations.mailchimp.slots import ConnectionSlots, Hold, NoFreeSlotError
 
 CONNECT_SECONDS = 5.0
@@ -217,7 +218,7 @@ class Transport(ApiClient):  # type: ignore[misc]  # the SDK is untyped
         if not 200 <= status < 300:  # noqa: PLR2004
             raise self._problem(status, content, where)
         try:
-            parsed = read(content) if read else json.loads(content)
+            parsed = read(content) if read else json.loads(storable(content))
         except ValueError:
             parsed = None
         if parsed is not None and (read is not None or isinstance(parsed, dict)):

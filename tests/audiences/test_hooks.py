@@ -20,6 +20,7 @@ from app.core.secretbox import SecretBox
 from app.sources.configure import open_secrets
 from app.sources.models import Source
 from integrations.mailchimp.answers import Webhook
+from integrations.mailchimp.gateway_audience import AudienceCalls
 
 URL = "https://muster.example/hooks/mailchimp/key2"
 OLD = "https://muster.example/hooks/mailchimp/key1"
@@ -63,6 +64,26 @@ def test_a_webhook_is_judged_by_address_signature_events_and_sources(
 
     assert "; ".join(plan.faults) == fault
     assert plan.is_well is (fault == "")
+
+
+@pytest.mark.parametrize(
+    ("is_signed", "has_secret", "heard", "fault"),
+    [
+        (True, True, "1", ""),
+        (True, True, "9", "its secret was never heard"),  # the answer that named it was lost
+        (True, False, "1", "its secret was never heard"),
+        (False, False, "1", ""),  # made by us in an account that signs nothing
+        (False, False, "", "it is not signed"),
+        (False, False, "9", "it is not signed"),
+        (False, True, "1", "it is not signed"),  # its deliveries would be refused
+    ],
+)
+def test_a_webhook_is_ours_where_the_answer_to_its_making_was_heard(
+    is_signed: bool, has_secret: bool, heard: str, fault: str
+) -> None:
+    plan = plan_hook([hook(is_signed=is_signed)], URL, has_secret=has_secret, heard=heard)
+
+    assert ("; ".join(plan.faults), plan.keeps) == (fault, "" if fault else "1")
 
 
 def test_other_peoples_webhooks_are_left_alone() -> None:
@@ -252,3 +273,93 @@ def test_a_muster_that_nobody_outside_reaches_has_no_webhook_and_says_so(
     assert ensure()
 
     assert (stored(office)["state"], registered(simulator)) == ("unreachable", [])
+
+
+def is_heard(office: Any, simulator: Any, box: SecretBox) -> bool:
+    """Whether there is one webhook, and deliveries signed by it are believed."""
+    (webhook,) = registered(simulator)
+    return (
+        stored(office)["state"] == "registered" and webhook.secret in secrets(office, box)["signing_secret"]
+    )
+
+
+def lose_an_answer(simulator: Any) -> None:
+    simulator.fault("reset_after", times=1, path="/webhooks", method="POST")
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_a_webhook_whose_answer_was_lost_is_made_again(
+    office: Any, simulator: Any, ensure: Any, box: SecretBox, is_noted: bool
+) -> None:
+    ensure()
+    if not is_noted:
+        forget_heard(office)
+    simulator.running.world.audiences["a1b2c3d4e5"].webhooks.clear()
+    age(office, checked_at=25)
+    lose_an_answer(simulator)
+    assert not ensure()
+    simulator.mend()
+
+    assert ensure()
+
+    assert is_heard(office, simulator, box)
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_a_rotation_whose_answer_was_lost_is_made_again(  # noqa: PLR0917 - fixtures
+    office: Any, simulator: Any, ensure: Any, kept: Settings, box: SecretBox, is_noted: bool
+) -> None:
+    ensure()
+    if not is_noted:
+        forget_heard(office)
+    care = partial(repair_webhook, office.sessions, kept, box, office.connections, office.audience_id)
+    lose_an_answer(simulator)
+    assert care(rotates=True).trouble
+    simulator.mend()
+
+    assert care().state == "registered"
+
+    assert is_heard(office, simulator, box)
+
+
+def forget_heard(office: Any) -> None:
+    """As before the id was noted."""
+    office.execute("UPDATE audiences SET remote_schema = remote_schema #- '{webhook,heard}'")
+
+
+def test_a_webhook_made_before_its_id_was_noted_stays_and_is_noted(
+    office: Any, simulator: Any, ensure: Any
+) -> None:
+    ensure()
+    (before,) = registered(simulator)
+    forget_heard(office)
+    age(office, checked_at=25)
+
+    assert ensure()
+
+    (after,) = registered(simulator)
+    assert (after.webhook_id, stored(office)["heard"]) == (before.webhook_id, before.webhook_id)
+
+
+def test_a_webhook_of_an_account_that_signs_nothing_is_made_once(
+    office: Any, simulator: Any, ensure: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, listed = AudienceCalls.create_webhook, AudienceCalls.list_webhooks
+
+    def make_bare(self: AudienceCalls, *args: Any) -> Webhook:
+        return replace(create(self, *args), is_signed=False, signing_secret="")
+
+    def list_bare(self: AudienceCalls, list_id: str) -> tuple[Webhook, ...]:
+        return tuple(replace(one, is_signed=False) for one in listed(self, list_id))
+
+    monkeypatch.setattr(AudienceCalls, "create_webhook", make_bare)
+    monkeypatch.setattr(AudienceCalls, "list_webhooks", list_bare)
+    ensure()
+    (first,) = registered(simulator)
+
+    for _ in range(2):
+        age(office, checked_at=25)
+        assert ensure()
+
+    (last,) = registered(simulator)
+    assert last.webhook_id == first.webhook_id

@@ -305,3 +305,30 @@ def test_one_members_state_can_be_applied_alone(office: Any, simulator: Any, has
 
     assert 1 == counts["ours"]
     assert (office.consent(contact_id), office.mirror(contact_id).status) == ("withdrawn", "cleaned")
+
+
+@pytest.mark.parametrize("act", ["archive", "delete"])
+def test_staff_who_take_a_member_out_withdraw_nobodys_consent_and_nobody_is_taken_in_again(
+    office: Any, simulator: Any, webhook: Any, act: str
+) -> None:
+    contact_id = joined(office, simulator)
+    simulator.staff(act, ADA)
+
+    webhook("unsubscribe", email=ADA, action="delete", reason="manual")
+    told = office.mirror(contact_id).status
+    post_again(office, contact_id)
+    office.push()
+
+    assert (told, office.consent(contact_id)) == ("archived", "given")
+    member = simulator.member(ADA)
+    assert (member.status if member else "archived") == "archived"
+
+
+def test_a_complaint_withdraws_though_the_member_is_deleted_for_it(
+    office: Any, simulator: Any, webhook: Any
+) -> None:
+    contact_id = joined(office, simulator)
+
+    webhook("unsubscribe", email=ADA, action="delete", reason="abuse")
+
+    assert office.consent(contact_id) == "withdrawn"

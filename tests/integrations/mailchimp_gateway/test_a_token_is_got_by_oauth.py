@@ -87,17 +87,29 @@ def test_a_bad_token_is_known_by_the_missing_endpoint_not_by_the_status(client):
         ("/oauth2/token", (200, b"{}"), "login_refused"),
         ("/oauth2/token", (500, b"oops"), "outage"),
         ("/oauth2/token", (429, b""), "throttled"),
+        ("/oauth2/token", (429, b'{"title": "Too Many Requests", "status": 429}'), "throttled"),
+        ("/oauth2/token", (403, b'{"title": "Forbidden"}'), "throttled"),
+        ("/oauth2/token", (503, b'{"error": "x"}'), "outage"),
+        ("/oauth2/token", (401, b'{"error": "invalid_client"}'), "login_refused"),
         ("/oauth2/token", (302, b""), "bad_answer"),
         ("/oauth2/metadata", (503, b""), "outage"),
         ("/oauth2/metadata", (200, b'{"api_endpoint": null}'), "login_refused"),
         ("/oauth2/metadata", (200, b'{"api_endpoint": "http://us3.api.mailchimp.com"}'), "bad_answer"),
         ("/oauth2/metadata", (200, b'{"api_endpoint": "https://mailchimp.evil.test"}'), "bad_answer"),
+        ("/oauth2/metadata", (200, b'{"api_endpoint": "https://evilapi.mailchimp.com"}'), "bad_answer"),
     ],
 )
 def test_nothing_but_a_whole_answer_connects(host, client, path, reply, kind):
     host.replies[path] = reply
 
     assert kind == _problem(lambda: exchange_code(client, "the-code")).kind
+
+
+@pytest.mark.parametrize("host_name", ["us3.api.mailchimp.com", "api.mailchimp.com"])
+def test_an_account_is_at_its_data_centre_or_at_the_host_of_all(host, client, host_name):
+    host.replies["/oauth2/metadata"] = (200, f'{{"api_endpoint": "https://{host_name}"}}'.encode())
+
+    assert f"https://{host_name}/3.0" == read_metadata(client, TOKEN).base_url
 
 
 def test_mailchimps_login_cannot_send_the_token_to_this_machine(host, client):

@@ -100,6 +100,49 @@ def test_a_part_of_another_shape_is_told_like_the_whole(gateway_told: Any, name:
 
 
 @pytest.mark.parametrize(
+    "call", [lambda one: one.archive_member("a", ADA), lambda one: one.delete_member_permanently("a", ADA)]
+)
+@pytest.mark.parametrize("content", [b"{}", b'{"status":"maintenance"}', b""])
+def test_nobody_is_archived_or_erased_by_an_answer_that_says_something_else(
+    gateway_told: Any, call: Any, content: bytes
+) -> None:
+    with pytest.raises(MailchimpProblem) as caught:
+        call(gateway_told(200, content))
+
+    assert caught.value.kind == "bad_answer"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sent"),
+    [
+        ("Ada", rb"A\u0000da"),
+        ("A\\u0000da", rb"A\\u0000da"),
+        ("A\\da", rb"A\\\u0000da"),
+        ("\U0001f600", rb"\uD83D\ude00"),
+        ("\ufffdA", rb"\ud83dA"),
+        ("\ufffd\ufffd", rb"\uDE00\uD83D"),
+    ],
+)
+def test_what_no_database_keeps_is_taken_out_of_values(gateway_told: Any, wanted: str, sent: bytes) -> None:
+    one = b'{"id":"a","email_address":"x","status":"y","merge_fields":{"FNAME":"%b"}}' % sent
+    page = gateway_told(200, b'{"members":[%b],"total_items":1}' % one).get_members_page("a")
+    outcome = gateway_told(200, b'{"new_members":[%b],"updated_members":[],"errors":[]}' % one).push_members(
+        "a", []
+    )
+    member = gateway_told(200, one).get_member("a", "b")
+
+    found = [state.merge_fields["FNAME"] for state in (*page.members, *outcome.members, member)]
+
+    assert [wanted] * 3 == found
+
+
+def test_a_count_of_tags_may_be_text(gateway_told: Any) -> None:
+    content = b'{"members":[{"id":"a","email_address":"x","status":"y","tags_count":"3"}],"total_items":1}'
+
+    assert [3] == [one.tag_count for one in gateway_told(200, content).get_members_page("a").members]
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lambda one: one.update_tags("a", ADA, add=["x"]),

@@ -2,11 +2,13 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
+import urllib3
 
 from integrations.mailchimp.door import DEADLINE_SECONDS
 from integrations.mailchimp.gateway import Gateway
@@ -130,3 +132,50 @@ def test_waiting_for_a_connection_is_part_of_the_deadline(simulator):
 
     assert kind == "throttled"
     assert seconds < SECONDS
+
+
+def test_the_addresses_of_a_host_share_the_deadline(monkeypatch):
+    """Six that a firewall drops are left after one deadline, not after six."""
+
+    def resolve(host, port, *_args, **_more):
+        names = [f"127.9.9.{number}" for number in range(1, 7)] if host.endswith("mailchimp.com") else [host]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (name, port)) for name in names]
+
+    class Dropped(socket.socket):
+        def connect(self, _address):
+            time.sleep(self.gettimeout())
+            raise TimeoutError
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "socket", Dropped)
+    kind, seconds = _ends(
+        Gateway("https://us1.api.mailchimp.com/3.0", "k-us1", deadline_seconds=SECONDS).ping
+    )
+
+    assert kind == "outage"
+    assert seconds < 2 * SECONDS
+
+
+def test_another_address_is_tried_where_the_first_refuses_and_tls_asks_for_the_name(monkeypatch):
+    asked = []
+
+    def wrap(**more):
+        asked.append((more["sock"].getpeername()[0], more["server_hostname"]))
+        raise ssl.SSLError("as far as this goes")
+
+    with _listener() as port:
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (name, port)) for name in ("127.9.9.9", "127.0.0.1")
+        ]
+        original = socket.getaddrinfo
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, *rest, **more: found if host == "h.test" else original(host, *rest, **more),
+        )
+        monkeypatch.setattr(urllib3.connection, "ssl_wrap_socket", wrap)
+
+        kind, _seconds = _ends(Gateway(f"https://h.test:{port}/3.0", "k-us1", deadline_seconds=SECONDS).ping)
+
+    assert kind == "outage"
+    assert asked[0] == ("127.0.0.1", "h.test")

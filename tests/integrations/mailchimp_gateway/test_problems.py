@@ -78,6 +78,9 @@ def test_mailchimps_words_have_a_kind_and_an_action(status, title, detail, kind,
         (403, "throttled"),
         (429, "throttled"),
         (404, "bad_answer"),
+        (400, "bad_answer"),
+        (407, "bad_answer"),
+        (413, "bug"),
         (502, "outage"),
         (503, "outage"),
         (302, "bad_answer"),
@@ -110,6 +113,41 @@ def test_a_detail_that_says_nothing_leaves_it_to_the_errors(message, kind):
     }
 
     assert kind == problem_from_answer(400, body, f"PATCH {MEMBER}").kind
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "named"),
+    [
+        ("merge_fields.FNAME", "bad_merge_field", "FNAME"),
+        ("merge_fields.ADDRESS.zip", "bad_merge_field", "ADDRESS"),
+        ("FNAME", "bad_merge_field", "FNAME"),
+        ("EMAIL", "bug", "EMAIL"),
+        ("email_address", "bug", "email_address"),
+        ("", "bug", ""),
+    ],
+)
+def test_a_refusal_that_names_merge_fields_alone_is_one_of_them_in_any_language(field, kind, named):
+    errors = [{"field": field, "message": "Bitte geben Sie einen Wert ein"}]
+    body = {"title": "Invalid Resource", "detail": "Ihre Merge-Felder sind ungültig.", "errors": errors}
+
+    found = problem_from_answer(400, body, f"PUT {MEMBER}")
+
+    assert (kind, named) == (found.kind, found.errors[0].field)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The domain portion of the email address is invalid (the portion after the @: gmail.c)",
+        "The username portion of the email address is invalid (the portion before the @: a.)",
+        "An email address must contain a single @.",
+    ],
+)
+def test_an_address_is_refused_in_many_words(text):
+    assert ["fake_address"] * 2 == [
+        classify(400, "Invalid Resource", text).kind,
+        classify_batch_error("ERROR_GENERIC", text).kind,
+    ]
 
 
 def test_what_is_said_of_a_field_does_not_make_another_reason():
