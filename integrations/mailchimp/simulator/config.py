@@ -27,7 +27,7 @@ class Switches:
     are_only_subscribed_moved: bool = True
     # Whether archiving by API or staff calls the webhook (unsubscribe, action delete).
     is_webhook_sent_on_archive: bool = True
-    # Whether timestamp_signup is set anew when somebody comes back.
+    # Whether timestamp_signup is set anew when somebody comes back. Who had none gets none by the API (recorded 2021).
     is_signup_time_renewed: bool = False
     # How long changed tags are not seen yet; 0 to 5 seconds were reported.
     tag_delay_seconds: float = 0.0
