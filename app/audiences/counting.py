@@ -59,7 +59,8 @@ def count_entitled(
 ) -> EntitledCount:
     """The count for the audience's own rule, or for another one under its channel and purpose. InvalidError.
 
-    100,000 contacts take about half a second. Of a shared address everybody counts, though one speaks for it.
+    100,000 contacts of whom a tenth opted out took 2 to 2.8 seconds on a busy machine of two cores. Of a shared address
+    everybody counts, though one speaks for it; nobody does where one of them opted out.
     """
     if rule is not None:
         check_entry_rule(rule)
