@@ -1,4 +1,4 @@
-"""The one attempt to bring somebody back by `pending`: noted before its call, so that a lost answer is no second one."""
+"""The one attempt to win somebody by `pending`: noted before its call, so that a lost answer is no second one."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,6 +12,7 @@ NOTE = text("""
     UPDATE members m SET asked_evidence_id = r.evidence_id, updated_at = now()
     FROM unnest(CAST(:ids AS bigint[]), CAST(:evidence_ids AS bigint[])) AS r (contact_id, evidence_id)
     WHERE m.audience_id = :audience_id AND m.contact_id = r.contact_id
+      AND m.asked_evidence_id IS DISTINCT FROM r.evidence_id
 """)
 FORGET = text("""
     UPDATE members SET asked_evidence_id = NULL, updated_at = now()
@@ -22,8 +23,11 @@ NOT_LOOKED_AT = frozenset({"throttled"})
 
 
 def note_asked(session: Session, audience_id: int, operations: Iterable[Operation]) -> None:
-    """From now on these people count as asked, whatever becomes of the call."""
-    asks = [one for one in operations if one.kind == "ask"]
+    """From now on these people count as asked, whatever becomes of the call.
+
+    So do those who are taken out before they answered, while whoever had answered may be asked again.
+    """
+    asks = [one for one in operations if one.kind in {"ask", "set_status"}]
     if asks:
         ids, lines = [one.contact_id for one in asks], [one.evidence_id for one in asks]
         session.execute(NOTE, {"audience_id": audience_id, "ids": ids, "evidence_ids": lines})

@@ -206,6 +206,11 @@ def find_holders_of(session: Session, audience: AudienceView, member_hashes: Ite
     return _handed_over(session, HAND_OVER, asked) | _handed_over(session, FORGET_DOUBLES, asked)
 
 
+def find_strays_at(session: Session, audience_id: int, member_hashes: Iterable[str]) -> set[int]:
+    """Contacts whose mirror row speaks of one of these members, though the member may be somebody else's."""
+    return set(session.scalars(STRAYS_AT, {"audience_id": audience_id, "hashes": list(member_hashes)}))
+
+
 def _handed_over(session: Session, statement: TextClause, asked: Mapping[str, Any]) -> set[int]:
     """Who has a member now, or no longer has. Somebody who is given a row meanwhile is seen to have it on another look."""
     for looks_left in reversed(range(LOOKS)):

@@ -41,8 +41,8 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
 
     `is_new`: the mirror does not know the member, so that a write may make it. `status` is empty in every profile
     write; it is set to unsubscribe, and to take in again a member with consent for whom Mailchimp holds nothing
-    against it. An `ask` sends `pending` for the line of the ledger `evidence_id`. `interests` and `permissions` are
-    those to change; `known` the merge fields that the mirror had, so that an answer shows what others changed.
+    against it. An `ask` sends `pending` for the line of the ledger `evidence_id`; a `set_status` has it where the member
+    was asked and has not answered. `interests` and `permissions` are those to change; `known` the merge fields that the mirror had, so that an answer shows what others changed.
     An `erase` with status "forgotten" is the audience's policy; the contact stays, and the mirror says so.
     """
 
@@ -62,7 +62,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     interests: Mapping[str, bool] = msgspec.field(default_factory=dict)
     permissions: Mapping[str, bool] = msgspec.field(default_factory=dict)
     known: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    evidence_id: int | None = None  # of consent that the person confirmed
+    evidence_id: int | None = None  # that the person confirmed, or that was asked about in vain
     is_double_opt_in: bool = False
     was: str = ""  # the member's status as known: a decided status rests on it, and it is no news
     seen_at: datetime | None = None  # when the member had changed last, as known: an `ask` rests on it
@@ -89,7 +89,7 @@ def plan_member(contact: ContactView, mirror: Mirror | None, audience: AudienceV
     operation = _plan(contact, mirror, audience)
     if mirror is None or not mirror.is_refused_there or operation.kind in LEAVING_ADDRESS:
         return operation
-    return _unsubscribe_behind(contact, mirror, operation)
+    return _unsubscribe_behind(contact, mirror, audience, operation)
 
 
 def _plan(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Operation:
@@ -99,7 +99,7 @@ def _plan(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -
         return _leave_merged(contact, mirror, audience)
     standing = contact.standing
     if standing.is_opted_out:
-        return _opt_out(contact, mirror)
+        return _opt_out(contact, mirror, audience)
     if not standing.is_admitted:
         return _leave(contact, mirror, audience, NO_CONSENT)
     if not contact.email:
@@ -142,7 +142,7 @@ def _erase(contact: ContactView, mirror: Mirror | None) -> Operation:
     return Operation("erase", contact.contact_id, mirror.email, mirror.member_hash, reason=ERASED)
 
 
-def _opt_out(contact: ContactView, mirror: Mirror | None) -> Operation:
+def _opt_out(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Operation:
     if mirror is None or not must_unsubscribe(
         contact.standing, mirror.status, is_uncertain=mirror.is_uncertain
     ):
@@ -155,11 +155,20 @@ def _opt_out(contact: ContactView, mirror: Mirror | None) -> Operation:
         SAFE_IF_NEW,
         "unsubscribed",
         is_new=mirror.is_uncertain,
+        evidence_id=_asked_in_vain(contact, mirror, audience),
         reason=WITHDRAWN if contact.standing.ledger == "withdrawn" else ADDRESS_WITHDRAWN,
     )
 
 
-def _unsubscribe_behind(contact: ContactView, mirror: Mirror, operation: Operation) -> Operation:
+def _asked_in_vain(contact: ContactView, mirror: Mirror, audience: AudienceView) -> int | None:
+    """The consent about which a member is asked while Muster takes it out: no reason to ask once more."""
+    is_asked = mirror.status == "pending" or (mirror.is_uncertain and audience.is_double_opt_in)
+    return contact.standing.evidence_id if is_asked else None
+
+
+def _unsubscribe_behind(
+    contact: ContactView, mirror: Mirror, audience: AudienceView, operation: Operation
+) -> Operation:
     """The member cannot follow to the new address, and whoever has the old one by now wants no mail there."""
     if not must_unsubscribe(Standing("withdrawn"), mirror.status, is_uncertain=mirror.is_uncertain):
         return operation
@@ -172,6 +181,7 @@ def _unsubscribe_behind(contact: ContactView, mirror: Mirror, operation: Operati
         "unsubscribed",
         is_new=mirror.is_uncertain,
         trouble=operation.trouble,
+        evidence_id=_asked_in_vain(contact, mirror, audience),
         reason=ADDRESS_WITHDRAWN,
     )
 
@@ -190,7 +200,14 @@ def _leave(contact: ContactView, mirror: Mirror | None, audience: AudienceView, 
         return Operation("nothing", contact.contact_id)
     kind, status = LEAVING[policy]
     return Operation(
-        kind, contact.contact_id, mirror.email, mirror.member_hash, SAFE_IF_NEW, status, reason=reason
+        kind,
+        contact.contact_id,
+        mirror.email,
+        mirror.member_hash,
+        SAFE_IF_NEW,
+        status,
+        evidence_id=_asked_in_vain(contact, mirror, audience),
+        reason=reason,
     )
 
 
@@ -202,7 +219,7 @@ def _leave_merged(contact: ContactView, mirror: Mirror | None, audience: Audienc
     if contact.standing.is_opted_out and mirror is not None:
         is_left_behind = mirror.is_taken_out_by_us and mirror.status in REACHABLE_THERE
         if is_left_behind or not mirror.pushed_hash:
-            return _opt_out(contact, mirror)
+            return _opt_out(contact, mirror, audience)
     return _leave(contact, mirror, audience, MERGED)
 
 

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from app.audiences.asking import forget_unasked
 from app.audiences.batches import Held, Job
 from app.audiences.gate import CallCounts, is_failure, note_calls, stop_calls
+from app.audiences.holders import find_strays_at
 from app.audiences.learn import OptOut, learn_opt_outs
 from app.audiences.mirror import MirrorWrite, distrust_members, forget_members, write_members
 from app.audiences.models import Destination
-from app.audiences.outbox import Ended, How, queue_changes, settle_changes
+from app.audiences.outbox import Ended, How, queue_changes, settle_changes, touch_changes
 from app.audiences.outcome import Outcome
 from app.audiences.plan import LEAVING_ADDRESS, Operation
 from app.audiences.retry import retry_seconds
@@ -34,6 +35,7 @@ WAITING = text(
     "SELECT contact_id FROM members WHERE audience_id = :audience_id AND subscriber_hash = ANY(CAST(:hashes AS text[]))"
     " AND contact_id <> ALL(CAST(:ids AS bigint[])) AND status = '' AND sync_state = 'failed'"
 )
+NOT_THERE = frozenset({"archived", "forgotten"})
 HOWS: Mapping[str, How] = {"done": "done", "again": "again", "release": "release"}
 
 
@@ -73,7 +75,7 @@ def settle_outcomes(session: Session, audience: AudienceView, landed: Sequence[L
     unclear = {one.contact_id for one in kept if one.verdict == "retry" and is_failure(one.kind)}
     distrust_members(session, audience.audience_id, lost | unclear)
     _note_attempts(session, audience, [outcome for outcome, _ in pairs])
-    is_room = _tell_waiting(session, audience, operations)
+    is_room = _tell_waiting(session, audience, operations) or _tell_strays(session, audience, kept)
     has_due = bool(
         is_room or settled.lost or settled.touched_count or any(one.verdict == "again" for one in kept)
     )
@@ -147,6 +149,23 @@ def _tell_waiting(session: Session, audience: AudienceView, operations: Sequence
         return False
     asked = {"audience_id": audience.audience_id, "hashes": list(left), "ids": list(left.values())}
     return queue_changes(session, list(session.scalars(WAITING, asked))) > 0
+
+
+def _tell_strays(session: Session, audience: AudienceView, outcomes: Sequence[Outcome]) -> bool:
+    """Plan anew whose row speaks of members that are somebody else's, as these were found to be; whether there was anybody.
+
+    A member that is there is read, and its other rows are found then; of one that is not nobody reads.
+    """
+    found = {
+        one.write.member_hash: one.contact_id
+        for one in outcomes
+        if one.write is not None and one.write.status in NOT_THERE and one.write.member_hash
+    }
+    if not found:
+        return False
+    strays = find_strays_at(session, audience.audience_id, found) - set(found.values())
+    touch_changes(session, audience.audience_id, strays)
+    return bool(strays)
 
 
 def _note_attempts(session: Session, audience: AudienceView, outcomes: Sequence[Outcome]) -> None:

@@ -100,6 +100,10 @@ def admitted_move(standing: Standing, remote: Remote, on_return: str) -> Move:
     if remote.status in ADDRESS_HOLDS and not remote.is_same_address:
         return "make"  # the hold is the old address's
     move = MOVES.get((remote.status, remote.is_out_by_us))
+    if move == "join" and remote.status == "unsubscribed" and remote.is_same_address:
+        return (
+            "asked_once" if _is_asked(standing, remote) else "join"
+        )  # asked and taken out before they answered
     if move is not None:
         return move
     return _ask_or_not(standing, remote, on_return)
@@ -109,7 +113,11 @@ def _ask_or_not(standing: Standing, remote: Remote, on_return: str) -> Move:
     """Out by the person's own doing or by staff's: once for each confirmed consent, never by what somebody typed."""
     if not standing.is_confirmed or standing.evidence_id is None or on_return != "pending_once":
         return "opted_out_there"
-    return "asked_once" if remote.asked_evidence_id == standing.evidence_id else "ask"
+    return "asked_once" if _is_asked(standing, remote) else "ask"
+
+
+def _is_asked(standing: Standing, remote: Remote) -> bool:
+    return standing.evidence_id is not None and remote.asked_evidence_id == standing.evidence_id
 
 
 def entry_status(*, is_double_opt_in: bool) -> str:

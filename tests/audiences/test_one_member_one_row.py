@@ -303,3 +303,21 @@ def test_of_two_who_share_an_address_one_row_speaks_of_its_member(office: Any, s
     office.pull()
 
     assert [(ada, OLD, "subscribed")] == rows_of(office)
+
+
+@pytest.mark.parametrize("act", ["delete", "archive"])
+def test_who_is_held_out_by_a_member_of_somebody_else_is_freed_as_soon_as_it_is_theirs(
+    office: Any, simulator: Any, act: str
+) -> None:
+    ada = office.add(OLD, first_name="Ada")
+    office.push()
+    simulator.staff(act, OLD)
+    office.execute("UPDATE members SET status = 'archived', pushed_hash = ''")
+    office.change(ada, email=NEW)
+    office.push()
+    assert "archived_there" == office.mirror(ada).error["code"]
+
+    office.add(OLD, first_name="Bea")
+    office.push()
+
+    assert "subscribed" == simulator.member(NEW).status

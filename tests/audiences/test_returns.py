@@ -235,3 +235,49 @@ def test_partial_answers_in_any_order_settle_each_with_its_own(
         f"P{n}" for n in range(6)
     }
     assert office.change_count() == 0
+
+
+def block_for_a_while(office: Any, contact_id: int, household: int) -> None:
+    """Somebody else at the address opts out, and has another one afterwards."""
+    office.say(household, "withdrawn", ADA)
+    office.touch(contact_id)
+    office.push()
+    office.execute("DELETE FROM consent_evidence WHERE contact_id = :id", id=household)
+    office.execute("DELETE FROM consents WHERE contact_id = :id", id=household)
+
+
+@pytest.mark.parametrize("answers", ["lost", "heard"])
+def test_who_was_taken_out_before_they_confirmed_is_not_asked_again(
+    office: Any, simulator: Any, answers: str
+) -> None:
+    office.execute("UPDATE audiences SET is_double_opt_in = true")
+    ada, bea = office.add(ADA, first_name="Ada"), office.add(ADA, consent="none", first_name="Bea")
+    office.push()
+    if answers == "lost":
+        simulator.fault("reset_after", times=1, method="PATCH")
+    block_for_a_while(office, ada, bea)
+    office.pull()
+
+    push_often(office, ada)
+
+    assert (simulator.member(ADA).status, pendings(simulator)) == ("unsubscribed", 1)
+
+
+def test_who_had_confirmed_before_they_were_taken_out_comes_back(office: Any, simulator: Any) -> None:
+    office.execute("UPDATE audiences SET is_double_opt_in = true")
+    ada = office.add(ADA, proof="confirmed", first_name="Ada")
+    bea = office.add(ADA, consent="none", first_name="Bea")
+    office.push()
+    block_for_a_while(office, ada, bea)
+    push_often(office, ada)
+    assert office.mirror(ada).error["code"] == "asked_once"
+    age(office)
+    office.say(ada, "given", ADA, "confirmed")
+    push_often(office, ada)
+    simulator.contact("confirm", ADA)
+    office.pull()
+    block_for_a_while(office, ada, bea)
+
+    push_often(office, ada)
+
+    assert simulator.member(ADA).status == "pending"
