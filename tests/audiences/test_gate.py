@@ -41,11 +41,11 @@ def test_a_key_that_is_revoked_in_the_middle_of_a_push_is_one_alert_and_all_is_s
     office: Any, simulator: Any, wait_for: Any
 ) -> None:
     """F21: mid-run 401."""
-    office.crowd(6_000)
+    office.crowd(2_400)
     simulator.running.world.switches.latency_ms = 150
-    thread = threading.Thread(target=office.push, kwargs={"thread_count": 2, "claim_size": 500})
+    thread = threading.Thread(target=office.push, kwargs={"thread_count": 2, "claim_size": 200})
     thread.start()
-    wait_for(lambda: simulator.member_count() >= 500)
+    wait_for(lambda: simulator.member_count() >= 200)
 
     simulator.call("POST", "/accounts", {"is_revoked": True})
     thread.join(20)
@@ -53,7 +53,7 @@ def test_a_key_that_is_revoked_in_the_middle_of_a_push_is_one_alert_and_all_is_s
     before = simulator.member_count()
     office.push()
 
-    assert before == simulator.member_count() < 6_000
+    assert before == simulator.member_count() < 2_400
     assert (len(raised(office)), parked(office)) == (1, 0)
     assert [(one.level, one.code, one.subject) for one in alerts(office)] == [
         ("stopped", raised(office)[0], "destination simulator")
@@ -67,7 +67,7 @@ def test_a_key_that_is_revoked_in_the_middle_of_a_push_is_one_alert_and_all_is_s
     office.hurry()
     office.push()
     assert (alerts(office), office.change_count()) == ([], 0)
-    assert simulator.member_count() == 6_000
+    assert simulator.member_count() == 2_400
     assert time.monotonic() - restored_at < 60
 
 

@@ -10,7 +10,7 @@ from app.audiences.models import Audience
 from app.audiences.settings import change_settings
 from app.core.db import transaction
 
-CROWD, CLAIM = 2500, 500
+CROWD, CLAIM = 800, 100
 
 
 @pytest.fixture

@@ -118,7 +118,6 @@ def override_method(application: Application) -> Application:
 
 def install(app: Flask) -> None:
     """Hang the gate into the application."""
-    app.wsgi_app = override_method(app.wsgi_app)  # type: ignore[method-assign, assignment]
     app.before_request(_enter)
     app.after_request(_leave)
     app.teardown_request(_let_go)
