@@ -59,6 +59,7 @@ def _folded(values: Any) -> frozenset[str]:
 
 def check_entry_rule(rule: Mapping[str, Any]) -> None:
     """InvalidError for a part that is not known or has the wrong form."""
+    check_storable("entry rule", rule)
     unknown = sorted(set(rule) - set(PARTS))
     if unknown:
         raise InvalidError(
@@ -75,6 +76,18 @@ def check_entry_rule(rule: Mapping[str, Any]) -> None:
         raise InvalidError("`fields` of the entry rule must be an object: {field: value or [values]}.")
     for name, test in wanted.items():
         _check_field(str(name), test)
+
+
+def check_storable(name: str, value: Any) -> None:
+    """InvalidError for characters that PostgreSQL keeps in no text: U+0000, and halves of a pair."""
+    written = json.dumps(value, ensure_ascii=False, default=str)
+    if "\\u0000" in written or (
+        not written.isascii() and any("\ud800" <= one <= "\udfff" for one in written)
+    ):
+        raise InvalidError(
+            f"The {name} has a character that no text can have (U+0000, or half of a pair).",
+            "Type the value anew instead of pasting it.",
+        )
 
 
 def _check_named(part: str, values: Any) -> None:

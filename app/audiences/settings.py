@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.audiences.entry import check_entry_rule
+from app.audiences.entry import check_entry_rule, check_storable
 from app.audiences.models import Audience
 from app.audiences.outbox import queue_audience
 from app.audiences.outward import EMAIL_TAG, TAG, check_merge_fields
@@ -124,6 +124,8 @@ def change_settings(
     whole = {name: getattr(audience, name) for name in ("merge_fields", "contact_id_field")}
     if {"merge_fields", "contact_id_field"} & set(changed):
         changed = {**changed, **{name: changed.get(name, value) for name, value in whole.items()}}
+    for name, value in changed.items():
+        check_storable(name.replace("_", " "), value)
     check_settings(
         {name: value for name, value in changed.items() if name in CHECKS}, audience.remote_schema or {}
     )

@@ -163,6 +163,12 @@ def test_a_field_that_there_is_not_is_refused_with_its_test_and_those_that_there
     assert "country" in refusal.value.hint
 
 
+@pytest.mark.parametrize("rule", [{"tags_any": ["a\x00b"]}, {"fields": {"country": {"is": "\ud83d"}}}])
+def test_a_rule_that_no_database_can_keep_is_refused_before_it_asks_one(rule: dict[str, Any]) -> None:
+    with pytest.raises(InvalidError, match=r"U\+0000"):
+        check_entry_rule(rule)
+
+
 @pytest.mark.parametrize(
     "rule", [*RULES, {"fields": {}}, {"fields": {"class_year": 1999}}, {"tags_any": "alumni"}]
 )
