@@ -69,6 +69,7 @@ class Audience:
     by_contact: dict[str, Member] = field(default_factory=dict)
     by_hash: dict[str, Member] = field(default_factory=dict)
     tag_ids: dict[str, int] = field(default_factory=dict)  # casefolded name -> id
+    foretold_ids: dict[str, int] = field(default_factory=dict)  # the same of tags to come (recordings)
     known_ids: dict[tuple[str, ...], tuple[int, ...]] = field(default_factory=dict)  # see tagging.py
     counts: dict[str, int] = field(default_factory=dict)  # members by status
     last_sub_at: int = 0
@@ -125,7 +126,9 @@ class Audience:
         """The tag's id; made on first use. Names compare without case, the first spelling stays."""
         found = self.tag_ids.get(name.casefold())
         if found is None:
-            found = max(self.tags, default=FIRST_TAG_ID) + TAG_ID_STEP
+            found = self.foretold_ids.get(name.casefold(), 0)
+            if not found or found in self.tags:
+                found = max(self.tags, default=FIRST_TAG_ID) + TAG_ID_STEP
             self.put_tag(Tag(found, name, now, now))
         return found
 

@@ -7,12 +7,13 @@ from typing import Any
 from integrations.mailchimp.simulator.audience import Audience
 from integrations.mailchimp.simulator.member import Member, md5_of
 from integrations.mailchimp.simulator.members import Writer, write_member
-from integrations.mailchimp.simulator.refusals import Refusal, not_validated
+from integrations.mailchimp.simulator.refusals import Refusal, already_in_batch, not_validated
 from integrations.mailchimp.simulator.tagging import change_tags
-from integrations.mailchimp.simulator.wishes import Wish, read_wish
+from integrations.mailchimp.simulator.wishes import Wish, mistyped, read_wish
 from integrations.mailchimp.simulator.world import World
 
 BATCH_SIZE = 500
+FLAGS = {"update_existing": bool, "sync_tags": bool}
 
 
 @dataclass(slots=True)
@@ -34,6 +35,8 @@ def write_batch(
         raise not_validated(("members", "Required fields were not provided: members"))
     if len(members) > BATCH_SIZE:
         raise not_validated(("members", world.switches.batch_limit_text))
+    if odd := mistyped(body, FLAGS):
+        raise not_validated(*odd)
     outcomes, seen = Outcomes(), set[str]()
     for one in members:
         email = str(one.get("email_address") or "") if isinstance(one, Mapping) else ""
@@ -86,7 +89,7 @@ def _sync_tags(world: World, audience: Audience, member: Member, wish: Wish, *, 
 
 def _refused(email: str, problem: Refusal) -> dict[str, str]:
     if problem.title == "Member Exists":
-        return _error(email, problem.detail, "ERROR_CONTACT_EXISTS")
+        return _error(email, already_in_batch(email), "ERROR_CONTACT_EXISTS")
     field_name, message = problem.errors[0] if problem.errors else ("", "")
     return {**_error(email, problem.detail, "ERROR_GENERIC"), "field": field_name, "field_message": message}
 

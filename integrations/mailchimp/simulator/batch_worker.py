@@ -61,7 +61,7 @@ class BatchWorker:
         elif batch.status == "preprocessing":
             self._set(batch, "started")
         elif batch.status == "started":
-            self._work(batch)
+            self.work(batch)
             self._due_at.pop(batch.batch_id, None)
             self._set(batch, "finalizing")
         elif batch.status == "finalizing" and self._is_due(batch, switches.batch_finalize_seconds):
@@ -85,7 +85,7 @@ class BatchWorker:
             if batch.batch_id in self._world.batches:
                 self._world.save_extras("batches")
 
-    def _work(self, batch: Batch) -> None:
+    def work(self, batch: Batch) -> None:
         """Operation by operation; a deleted batch stops."""
         batch.results, batch.finished_count, batch.errored_count = [], 0, 0
         for operation in batch.operations:

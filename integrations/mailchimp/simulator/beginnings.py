@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from integrations.mailchimp.simulator.member import ADDRESS_PARTS, new_contact_id
-from integrations.mailchimp.simulator.people import TOLERANCE_SECONDS, Person, seconds_of
-from integrations.mailchimp.simulator.recording import Exchange
+from integrations.mailchimp.simulator.member import ADDRESS_PARTS, md5_of, new_contact_id
+from integrations.mailchimp.simulator.person import TOLERANCE_SECONDS, Person, seconds_of
+from integrations.mailchimp.simulator.recording import Exchange, elements_of, tags_of
 
 # Some value of each type that no request will have told: the field was not empty before it was emptied.
 SOME_VALUE: Mapping[str, Any] = {
@@ -14,12 +14,22 @@ SOME_VALUE: Mapping[str, Any] = {
     "birthday": "12/31",
     "address": {**dict.fromkeys(ADDRESS_PARTS, "unknown"), "country": "US"},
 }
-CONTENT = ("merge_fields", "tags", "status")
+CONTENT = ("merge_fields", "tags", "status", "vip", "language", "email_type", "interests")
 STATUS_BEFORE = {"unsubscribed": "subscribed", "cleaned": "subscribed", "pending": "subscribed"}
 
 
 def beginning_of(person: Person, emails: Mapping[str, str], types: Mapping[str, str]) -> dict[str, Any]:
     """The member's body at the start, in the API's own words."""
+    before = _beginning_of(person, emails, types)
+    for name, value in person.parts.items():
+        known = before.get(name)
+        before[name] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+    if "email_address" in person.parts:
+        before["id"] = md5_of(before["email_address"])
+    return before
+
+
+def _beginning_of(person: Person, emails: Mapping[str, str], types: Mapping[str, str]) -> dict[str, Any]:
     seen = person.seen
     if seen is None:
         return _unseen(person, emails)
@@ -28,9 +38,10 @@ def beginning_of(person: Person, emails: Mapping[str, str], types: Mapping[str, 
         return {**seen, "status": person.status or seen["status"]}
     before = {**seen, "last_changed": seen.get("timestamp_opt") or seen["last_changed"]}
     before["merge_fields"] = _values_before(seen, writes, types)
-    before["tags"] = _tags_before(seen.get("tags") or [], writes)
+    before["tags"] = _tags_before(tags_of(seen), writes)
+    before |= _settings_before(seen, writes)
     before["status"] = person.status or _status_before(seen["status"], writes)
-    if not any(before[name] != seen.get(name) for name in CONTENT) and person.start_hash == seen["id"]:
+    if not any(before.get(name) != seen.get(name) for name in CONTENT) and person.start_hash == seen["id"]:
         return {**seen, "status": before["status"]}  # nothing of what was told could change anything
     if person.start_hash != seen["id"]:
         before |= {"email_address": _email(person.start_hash, emails), "unique_email_id": ""}
@@ -49,7 +60,7 @@ def _unseen(person: Person, emails: Mapping[str, str]) -> dict[str, Any]:
         "contact_id": new_contact_id(),
         "email_address": _email(person.start_hash, emails),
         "status": status,
-        "tags": _tags_before(list(person.tags or ()), person.writes),
+        "tags": _tags_before(person.tags, person.writes) if person.tags else [],
         "timestamp_opt": "2001-01-01T00:00:00+00:00",
         "last_changed": "2001-01-01T00:00:00+00:00",
     }
@@ -83,9 +94,27 @@ def _values_before(
     return before
 
 
+def _settings_before(seen: Mapping[str, Any], writes: list[Exchange]) -> dict[str, Any]:
+    """Whatever was told first was otherwise before, where the member shows it."""
+    told: dict[str, Any] = {}
+    for write in writes:
+        told = {**write.told, **told}
+    before: dict[str, Any] = {}
+    if "vip" in told and "vip" in seen:
+        before["vip"] = not told["vip"]
+    if "language" in told and "language" in seen:
+        before["language"] = "" if told["language"] else "en"
+    if "email_type" in told and "email_type" in seen:
+        before["email_type"] = "text" if told["email_type"] == "html" else "html"
+    if isinstance(told.get("interests"), dict) and "interests" in seen:
+        turned = {one: not is_on for one, is_on in told["interests"].items() if one in seen["interests"]}
+        before["interests"] = seen["interests"] | turned
+    return before
+
+
 def _told_tags(writes: list[Exchange]) -> Iterator[tuple[str, bool]]:
     for write in writes:
-        for tag in write.told.get("tags") or ():
+        for tag in elements_of(write.told, "tags"):
             if isinstance(tag, dict):
                 yield str(tag["name"]), tag.get("status") == "active"
             elif write.method == "POST":

@@ -8,8 +8,8 @@ from typing import Any
 from integrations.mailchimp.simulator.comparing import Comparison
 from integrations.mailchimp.simulator.listing import SORTS, find_members, read_moment
 from integrations.mailchimp.simulator.member import Member, new_contact_id
-from integrations.mailchimp.simulator.people import seconds_of
-from integrations.mailchimp.simulator.recording import Exchange
+from integrations.mailchimp.simulator.person import seconds_of
+from integrations.mailchimp.simulator.recording import Exchange, objects_of
 from integrations.mailchimp.simulator.world import World
 
 TOTAL = re.compile(r"^\.total_items is (\d+) instead of (\d+)$")
@@ -31,7 +31,7 @@ class Fillers:
             is_page = exchange.method == "GET" and exchange.parts[2:] == ["members"]
             if not is_page or short <= 0:
                 continue
-            place, offset = comparison.places.get(number), int(exchange.query.get("offset") or 0)
+            place, offset = comparison.places.get(number), exchange.offset
             missing = min(short, max(0, offset - place)) if place is not None else 0
             if missing:
                 self.before[number] = self.before.get(number, 0) + missing
@@ -48,7 +48,7 @@ class Fillers:
                     world,
                     exchanges[number],
                     count,
-                    exchanges[number].found.get("members") or [],
+                    objects_of(exchanges[number].found, "members"),
                     is_before=True,
                 )
             for number, count in self.after.items():
@@ -57,7 +57,7 @@ class Fillers:
 
 def place_of(world: World, exchange: Exchange) -> int | None:
     """Where the page's first member stands among all that the simulator would list; None where it cannot be told."""
-    members = exchange.found.get("members") if exchange.parts[2:] == ["members"] else None
+    members = objects_of(exchange.found, "members") if exchange.parts[2:] == ["members"] else None
     audience = world.audiences.get(exchange.parts[1]) if members else None
     if not members or audience is None:
         return None
@@ -74,8 +74,8 @@ def _shown_alike(exchanges: list[Exchange], number: int) -> list[dict[str, Any]]
     """All members on all pages of the same listing, in their order: whoever is not shown stands behind them."""
     wanted, path = _filters(exchanges[number]), exchanges[number].parts
     pages = [one for one in exchanges if one.parts == path and _filters(one) == wanted and one.is_fine]
-    pages.sort(key=lambda one: int(one.query.get("offset") or 0))
-    return [member for page in pages for member in page.found.get("members") or ()]
+    pages.sort(key=lambda one: one.offset)
+    return [member for page in pages for member in objects_of(page.found, "members")]
 
 
 def _plant(

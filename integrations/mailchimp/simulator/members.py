@@ -145,8 +145,8 @@ def update_member(world: World, audience: Audience, member: Member, wish: Wish, 
     if wish.tags and (status_before == "archived" or world.switches.are_put_tags_applied_on_update):
         is_changed |= add_tags(world, audience, member, wish.tags)
     if new_email:
+        member.unique_id = member.unique_id if md5_of(new_email) == member.hash else ""
         audience.rename(member, new_email)
-        member.unique_id = ""
     if is_changed:
         member.changed_at = world.clock.now()
         world.save_member(audience, member)

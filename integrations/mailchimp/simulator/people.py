@@ -6,42 +6,45 @@ is first answered with 404 was not.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from integrations.mailchimp.simulator.member import md5_of
-from integrations.mailchimp.simulator.recording import Exchange
+from integrations.mailchimp.simulator.person import (
+    Person,
+    handle,
+    has_told_status,
+    is_creation,
+    is_fresh,
+    is_member,
+    is_tagging,
+    keys_of,
+    needs_member,
+    unknown_name,
+)
+from integrations.mailchimp.simulator.recording import Exchange, elements_of, objects_of, tags_of
 
-TOLERANCE_SECONDS = 2
-MEMBER_PARTS = 4  # /lists/{id}/members/{key}
+TAG_PART = 3  # /lists/{id}/segments/{id}
+OF_TAGS = frozenset({"tags", "tags_count", "last_changed"})
+# Of GET members: all members are listed where none of these is told.
+FILTERS = frozenset(
+    {
+        "status", "email_type", "since_timestamp_opt", "before_timestamp_opt", "since_last_changed", "offset",
+        "before_last_changed", "unique_email_id", "vip_only", "interest_category_id", "interest_ids", "interest_match",
+        "since_last_campaign", "unsubscribed_since",
+    }
+)  # fmt: skip
 WRITES = frozenset({"POST", "PUT", "PATCH"})
 TAKEN = "is already in this list"
 ONLY_SUBSCRIBED = re.compile(r'status is "(\w+)\.?"')  # with the full stop inside the quotes
+# The same refusals as a member of its own meets, by words of theirs.
+TITLES = {
+    "is in a compliance state": "Member In Compliance State",
+    "was permanently deleted": "Forgotten Email Not Subscribed",
+}
 UNREMOVABLE = frozenset({"archived", "cleaned", "pending"})
-OLD_MEMBER = frozenset({"id", "email_address", "status", "merge_fields", "last_changed"})
-
-
-@dataclass(slots=True)
-class Person:
-    """One member as the recording tells of it; `start_hash` is the key under which it was there at the start."""
-
-    start_hash: str
-    is_created: bool = False
-    status: str = ""  # at the start, where a refusal or archiving tells it
-    cause: str = ""
-    writes: list[Exchange] = field(default_factory=list)  # until first seen
-    seen: dict[str, Any] | None = None
-    tags: list[dict[str, Any]] | None = None  # where only the tags were seen
-
-
-def seconds_of(text: Any) -> int:
-    return int(datetime.fromisoformat(text).timestamp()) if isinstance(text, str) and text else 0
-
-
-def handle(key: str) -> str:
-    """An address as its hash; hashes and contact ids as they are."""
-    return md5_of(key) if "@" in key else key.lower()
+# What answers to many at once leave out and no request changes.
+LASTING = ("contact_id", "web_id", "unique_email_id", "source")
 
 
 @dataclass(slots=True)
@@ -53,12 +56,17 @@ class People:
     gone: set[str] = field(default_factory=set)  # keys that were answered with 404
     forgotten: set[str] = field(default_factory=set)
     blocked: set[str] = field(default_factory=set)
+    pages: list[tuple[bool, list[Person]]] = field(
+        default_factory=list
+    )  # whether it begins with the first of all; in the order shown
 
-    def learn(self, exchange: Exchange) -> None:
+    def learn(self, exchange: Exchange, tag_names: Mapping[int, str]) -> None:
         """Take one exchange about this audience's members into account."""
         parts = exchange.parts[2:]
         if not parts and exchange.method == "POST" and exchange.is_fine:
             self._learn_batch(exchange)
+        elif parts[:1] == ["segments"] and exchange.is_fine:
+            self._learn_segment(exchange, tag_names)
         elif parts[:1] == ["members"]:
             if len(parts) == 1:
                 self._learn_collection(exchange)
@@ -75,7 +83,8 @@ class People:
 
     def _learn_one(self, exchange: Exchange, key: str, tail: str) -> None:
         if exchange.status == 404:  # noqa: PLR2004
-            self.gone.add(key)
+            if "/" not in tail:  # not of a part of the member's
+                self.gone.add(key)
         elif exchange.status == 405 and exchange.method == "DELETE":  # noqa: PLR2004
             self._learn_unremovable(self._person(key))
         elif exchange.status == 400:  # noqa: PLR2004
@@ -99,51 +108,129 @@ class People:
             self.gone.add(key)
         elif person.seen is None and not person.is_created:
             if tail == "tags" and exchange.method == "GET" and person.tags is None:
-                person.tags = list(exchange.found.get("tags") or ())
-            elif exchange.method != "GET":
+                person.tags = tags_of(exchange.found)
+            elif exchange.method != "GET" and tail in {"", "tags"}:  # notes and events change nothing of it
                 person.writes.append(exchange)
+        elif tail == "tags" and exchange.method == "GET" and person.seen is not None:
+            self._learn_times(person, tags_of(exchange.found))
+
+    def _learn_times(self, person: Person, shown: list[dict[str, Any]]) -> None:
+        """When tags were put on, which a member does not show."""
+        dates = {tag["id"]: tag for tag in shown}
+        tags = [{**dates.get(tag["id"], {}), **tag} for tag in tags_of(person.seen or {})]
+        if tags:
+            person.seen = {**(person.seen or {}), "tags": tags}
 
     def _learn_collection(self, exchange: Exchange) -> None:
         if exchange.method == "GET" and exchange.is_fine:
-            for body in exchange.found.get("members") or ():
-                if _is_member(body):
-                    self._see(self._known(body) or self._person(_keys(body)[0]), body)
+            shown = [self._learn_shown(body) for body in objects_of(exchange.found, "members")]
+            if "sort_field" not in exchange.query:
+                is_first = not exchange.offset and not exchange.query.keys() & FILTERS - {"offset"}
+                self.pages.append((is_first, [person for person in shown if person is not None]))
+            if not exchange.query.keys() & FILTERS and exchange.total == len(shown):
+                self._learn_hidden([person for person in shown if person is not None])
         elif exchange.is_fine:
             self._learn_answer(exchange, "")
         elif exchange.status == 400:  # noqa: PLR2004
             self._learn_refusal(exchange, "")
 
+    def _learn_hidden(self, shown: list[Person]) -> None:
+        """Who is there and not among all that are listed is archived."""
+        for person in self.by_key.values():
+            is_unknown = (
+                person.seen is None and not person.parts and not person.is_created and not person.status
+            )
+            if is_unknown and person not in shown and all(map(is_tagging, person.writes)):
+                person.status = "archived"
+
+    def _learn_shown(self, body: dict[str, Any], key: str = "") -> Person | None:
+        """A member on a page, whole or in part; None where nothing tells which."""
+        keys = [key] if key else keys_of(body)
+        if not keys:
+            return None
+        person = self._known(body) or self._person(keys[0])
+        if is_member(body):
+            self._see(person, body)
+        elif not person.is_created and person.seen is None and all(map(is_tagging, person.writes)):
+            left_out = OF_TAGS if person.writes else frozenset()
+            told = {name: value for name, value in body.items() if name not in left_out}
+            person.parts = {**told, **person.parts}
+        return person
+
+    def _learn_segment(self, exchange: Exchange, tag_names: Mapping[int, str]) -> None:
+        """Members who were given a tag, lost it, or are shown as having it."""
+        if exchange.parts[4:] == ["members"] and exchange.method == "GET":
+            for body in exchange.members:
+                self._learn_shown(body)
+        tag_id = exchange.parts[3] if len(exchange.parts) > TAG_PART else ""
+        name = tag_names.get(int(tag_id), unknown_name(tag_id)) if tag_id.isdigit() else None
+        for kind, status in (("members_added", "active"), ("members_removed", "inactive")):
+            write = replace(exchange, body={"tags": [{"name": name, "status": status}]}, answer={})
+            for body in objects_of(exchange.found, kind):
+                person = self._known(body) or self._person(keys_of(body)[0])
+                if name and person.seen is None and not person.is_created:
+                    person.writes.append(write)
+                self._learn_shown(body)
+        if exchange.method == "POST":
+            self._learn_unmoved(exchange, name)
+
+    def _learn_unmoved(self, exchange: Exchange, tag: str | None) -> None:
+        """Who is neither shown nor named as unknown had the tag already, or not at all."""
+        strange = {email for error in exchange.errors for email in elements_of(error, "email_addresses")}
+        shown = {str(body.get("email_address")).lower() for body in exchange.members}
+        for kind, status in (("members_to_add", "active"), ("members_to_remove", "inactive")):
+            for email in elements_of(exchange.told, kind):
+                if email in strange or str(email).lower() in shown:
+                    continue
+                person = self._person(md5_of(str(email)))
+                if tag and status == "active" and person.seen is None and not person.is_created:
+                    person.tags = person.tags or [{"id": 0, "name": tag}]
+
     def _known(self, body: Mapping[str, Any]) -> Person | None:
-        return next((self.by_key[key] for key in _keys(body) if key in self.by_key), None)
+        return next((self.by_key[key] for key in keys_of(body) if key in self.by_key), None)
 
     def _learn_answer(self, exchange: Exchange, key: str) -> None:
         """A member was answered, to a look or to a write."""
         body = exchange.found
-        if not _is_member(body):
+        if not is_member(body):
             if key:
-                self._person(key)
+                self._learn_partly_answered(exchange, key)
             return
         person = self.by_key.get(key) or self._known(body)
         if person is None:
-            person = Person(key or body["id"], is_created=_is_creation(exchange, key, self.gone))
-            is_write = exchange.method in {"POST", "PUT"} and not _needs_member(exchange)
-            is_back = is_write and not person.is_created and _is_fresh(exchange)
+            person = Person(key or body["id"], is_created=is_creation(exchange, key, self.gone))
+            is_write = exchange.method in {"POST", "PUT"} and not needs_member(exchange)
+            is_back = is_write and not person.is_created and is_fresh(exchange) and has_told_status(exchange)
             person.status = "archived" if is_back else ""
             if is_back:
                 person.start_hash = body["id"]
             self.everybody.append(person)
         if exchange.method in WRITES and person.seen is None:
             person.writes.append(exchange)
-        if key and key not in _keys(body):
+        if key and key not in keys_of(body):
             self.by_key.pop(key, None)
             self.gone.add(key)
         self._see(person, body)
 
+    def _learn_partly_answered(self, exchange: Exchange, key: str) -> None:
+        """With `fields=` an answer shows only that somebody is there, and a little of it."""
+        if key in self.gone and exchange.method == "PUT" and key not in self.by_key:
+            self.by_key[key] = Person(key, is_created=True)
+            self.everybody.append(self.by_key[key])
+        elif exchange.method == "GET":
+            self._learn_shown(exchange.found, key)
+        else:
+            person = self._person(key)
+            if person.seen is None and not person.is_created:
+                person.writes.append(exchange)
+
     def _see(self, person: Person, body: dict[str, Any]) -> None:
-        for key in _keys(body):
+        for key in keys_of(body):
             self.by_key[key] = person
             self.gone.discard(key)
-        if person.seen is None:
+        if person.seen is not None:
+            person.seen = {**{name: body[name] for name in LASTING if name in body}, **person.seen}
+        else:
             person.seen = body
             if not person.writes and body.get("status") in UNREMOVABLE:
                 person.status = ""  # shown, and so no longer guessed
@@ -166,14 +253,14 @@ class People:
             self.forgotten.add(email_hash)
         elif "signed up to a lot of lists" in detail:
             self.blocked.add(email_hash)
-        elif key and _needs_member(exchange) and detail.startswith("Your merge fields"):
+        elif key and needs_member(exchange) and detail.startswith("Your merge fields"):
             self._person(key)
         elif key:
             self._learn_refused_move(exchange, key, email_hash)
 
     def _learn_refused_move(self, exchange: Exchange, key: str, taken: str) -> None:
         """Who was to have another address was there; and so was whoever has that address already."""
-        for error in exchange.found.get("errors") or ():
+        for error in exchange.errors:
             held = ONLY_SUBSCRIBED.search(str(error.get("message")))
             if held:
                 person = self._person(key)
@@ -185,58 +272,46 @@ class People:
 
     def _learn_batch(self, exchange: Exchange) -> None:
         """POST /lists/{id}: who is updated, or refused as known, was there."""
-        for body in exchange.found.get("new_members") or ():
+        for body in objects_of(exchange.found, "new_members"):
             if body["id"] not in self.by_key:
                 person = self.by_key[body["id"]] = Person(body["id"], is_created=True)
                 self.everybody.append(person)
-        for body in exchange.found.get("updated_members") or ():
-            self._person(body["id"])
-        for error in exchange.found.get("errors") or ():
+        told = {md5_of(str(one.get("email_address"))): one for one in objects_of(exchange.told, "members")}
+        for body in objects_of(exchange.found, "updated_members"):
+            if "id" in body:
+                self._learn_updated(exchange, told.get(body["id"], {}), body)
+        for error in exchange.errors:
+            email, text = str(error.get("email_address") or ""), str(error.get("error"))
             if error.get("error_code") == "ERROR_CONTACT_EXISTS":
-                self._person(md5_of(error["email_address"]))
+                self._person(md5_of(email))
+            elif email:
+                title = next((title for words, title in TITLES.items() if words in text), "")
+                answer = {"title": title, "detail": text}
+                self._learn_refusal(replace(exchange, body={"email_address": email}, answer=answer), "")
+
+    def _learn_updated(self, exchange: Exchange, told: dict[str, Any], body: dict[str, Any]) -> None:
+        """One of many: as a PUT of its own would be."""
+        person = self._person(body["id"])
+        if person.seen is not None or person.is_created or not is_member(body):
+            return
+        tags = [
+            {"name": tag, "status": "active"} for tag in elements_of(told, "tags") if isinstance(tag, str)
+        ]
+        told, path = {**told, "tags": tags}, f"/3.0/lists/{exchange.parts[1]}/members/{body['id']}"
+        if not exchange.told.get("update_existing") and not person.writes:
+            person.status = "archived"  # nobody else comes back unasked
+        person.writes.append(replace(exchange, method="PUT", path=path, body=told, answer=body))
+        self._see(person, body)
 
     def of_the_start(self) -> Iterator[Person]:
-        return (person for person in self.everybody if not person.is_created)
-
-
-def _is_member(body: Mapping[str, Any]) -> bool:
-    """Whether a member is shown; up to April 2021, and so without a contact_id, only whole."""
-    return "contact_id" in body or body.keys() >= OLD_MEMBER
-
-
-def _keys(body: Mapping[str, Any]) -> list[str]:
-    """What a member is found by: its contact_id, where it is told, and the hash of its address."""
-    return [str(body[name]) for name in ("contact_id", "id") if name in body]
-
-
-def _is_fresh(exchange: Exchange) -> bool:
-    """Whether the member looks as if it had come in by this very request."""
-    body, since = exchange.found, exchange.at - TOLERANCE_SECONDS
-    if seconds_of(body.get("last_changed")) < since:
-        return False
-    came_at = seconds_of(body.get("timestamp_opt"))
-    if "timestamp_opt" in exchange.told:
-        return True
-    return came_at >= since or (not came_at and body.get("status") != "subscribed")
-
-
-def _needs_member(exchange: Exchange) -> bool:
-    """Nobody is created without a status."""
-    is_write = exchange.method == "PATCH" or (
-        exchange.method == "PUT" and len(exchange.parts) == MEMBER_PARTS
-    )
-    return is_write and not (exchange.told.get("status") or exchange.told.get("status_if_new"))
-
-
-def _is_creation(exchange: Exchange, key: str, gone: set[str]) -> bool:
-    """POST or PUT for somebody unknown: created, unless it brought along more than the request said."""
-    if _needs_member(exchange) or not exchange.told.get("email_address"):
-        return False
-    if exchange.method not in {"POST", "PUT"} or not _is_fresh(exchange):
-        return exchange.method == "PUT" and key in gone and key == exchange.found["id"]
-    body, told = exchange.found, exchange.told
-    values = told.get("merge_fields") or {}
-    told_tags = {str(tag).casefold() for tag in told.get("tags") or ()}
-    is_more = any(value != "" for tag, value in (body.get("merge_fields") or {}).items() if tag not in values)
-    is_more |= any(tag["name"].casefold() not in told_tags for tag in body.get("tags") or ())
-    return not is_more
+        """In an order that fits the pages which were asked for in no special one."""
+        order = list(self.everybody)
+        for is_first, page in reversed(self.pages):  # the earliest is nearest to the start
+            numbers = {id(person) for person in page}
+            places = [place for place, person in enumerate(order) if id(person) in numbers]
+            if is_first:
+                order = page + [person for person in order if id(person) not in numbers]
+            elif len(places) == len(page):
+                for place, person in zip(places, page, strict=True):
+                    order[place] = person
+        return (person for person in order if not person.is_created)

@@ -8,6 +8,30 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+# Where answers show members: beside themselves, in pages and in answers to many at once.
+MEMBER_LISTS = ("members", "new_members", "updated_members", "members_added", "members_removed")
+SEARCHES = ("exact_matches", "full_search")
+
+
+def elements_of(body: Mapping[str, Any], name: str) -> list[Any]:
+    """The elements of an array in a body; none where there is no array."""
+    told = body.get(name)
+    return told if isinstance(told, list) else []
+
+
+def objects_of(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Those of them that are objects."""
+    return [one for one in elements_of(body, name) if isinstance(one, dict)]
+
+
+def tags_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A member's tags with id and name, as answers show them."""
+    return [
+        one
+        for one in objects_of(body, "tags")
+        if isinstance(one.get("name"), str) and isinstance(one.get("id"), int)
+    ]
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -50,6 +74,42 @@ class Exchange:
         """The answer, where it is an object."""
         return self.answer if isinstance(self.answer, dict) else {}
 
+    @property
+    def form(self) -> str:
+        """What the answer's body is: "json", "html" (or any other text), or "empty"."""
+        if self.answer in ("", None):
+            return "empty"
+        return "html" if isinstance(self.answer, str) else "json"
+
+    @property
+    def members(self) -> list[dict[str, Any]]:
+        """Every member that the answer shows, also in part."""
+        if not self.is_fine:
+            return []
+        shown = [self.found] if "email_address" in self.found else []
+        for name in MEMBER_LISTS:
+            shown += objects_of(self.found, name)
+        for name in SEARCHES:
+            found = self.found.get(name)
+            shown += objects_of(found, "members") if isinstance(found, dict) else []
+        return shown
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """What a refusal says of single fields, or an answer to many of single members."""
+        return objects_of(self.found, "errors")
+
+    @property
+    def total(self) -> int | None:
+        """How many there are of what a page shows, where it says so."""
+        told = self.found.get("total_items")
+        return told if isinstance(told, int) else None
+
+    @property
+    def offset(self) -> int:
+        told = self.query.get("offset", "")
+        return int(told) if told.isdigit() else 0
+
 
 def read_exchanges(path: Path) -> list[Exchange]:
     return [_exchange(json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
@@ -63,7 +123,7 @@ def tell_apart(exchanges: Sequence[Exchange]) -> list[Exchange]:
     members = [
         one
         for exchange in exchanges
-        for one in (exchange.found, *(exchange.found.get("members") or ()))
+        for one in (exchange.found, *objects_of(exchange.found, "members"))
         if "email_address" in one
     ]
     has_permissions = any(one.get("marketing_permissions") for one in members)

@@ -1,10 +1,15 @@
 """The simulator's refusals: Mailchimp's titles and sentences, word for word where they are known."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 TYPE = "https://mailchimp.com/developer/marketing/docs/errors/"
 FieldErrors = tuple[tuple[str, str], ...]
+# Of a merge field's value that is no text, number or object: https://github.com/VingtCinq/python-mailchimp/issues/146 (a boolean)
+NO_SCHEMA_FITS = "Data did not match any of the schemas described in anyOf."
+# Quoted by a public plugin of what is required and empty (2026-11); that a name is refused with it is inferred.
+BLANK = "This value should not be blank."
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a defect
@@ -54,6 +59,14 @@ def only_subscribed_move(status: str) -> Refusal:
     return not_validated(("email address", message))
 
 
+def already_in_batch(email: str) -> str:
+    """What POST /lists/{id} without update_existing says of a known address: five public repositories quote it (2026-11)."""
+    return (
+        f"{email} is already a list member, do you want to update?"
+        " please provide update_existing:true in the request body"
+    )
+
+
 def compliance(email: str) -> Refusal:
     detail = f"{email} is in a compliance state due to unsubscribe, bounce, or compliance review and cannot be subscribed."
     return Refusal(400, "Member In Compliance State", detail, has_type=False)
@@ -96,6 +109,11 @@ def not_validated(*errors: tuple[str, str]) -> Refusal:
     return Refusal(400, "Invalid Resource", detail, tuple(errors))
 
 
+def not_accepted(values: Iterable[str]) -> str:
+    """What is said of a value outside an enumeration: quoted of a member's status by two public repositories (2026-11)."""
+    return f"Data presented is not one of the accepted values: {', '.join(values)}."
+
+
 def bad_json() -> Refusal:
     return Refusal(400, "JSON Parse Error", "We encountered an unspecified JSON parsing error.")
 
@@ -132,6 +150,10 @@ def user_disabled() -> Refusal:
     return Refusal(403, "User Disabled", "This account has been deactivated.")
 
 
+def forbidden() -> Refusal:
+    return Refusal(403, "Forbidden", "You don't have permission to access the requested resource.")
+
+
 def too_many_connections() -> Refusal:
     return Refusal(429, "Too Many Requests", "You have exceeded the limit of 10 simultaneous connections.")
 
@@ -148,6 +170,18 @@ def bad_override() -> Refusal:
 def server_error() -> Refusal:
     detail = "An unexpected internal error has occurred. Please contact Support for more information."
     return Refusal(500, "Internal Server Error", detail)
+
+
+def bad_gateway() -> Refusal:
+    return Refusal(502, "Bad Gateway", "The server behind did not answer as it should.")
+
+
+def unavailable() -> Refusal:
+    return Refusal(503, "Service Unavailable", "The service is unavailable for the moment.")
+
+
+def gateway_timeout() -> Refusal:
+    return Refusal(504, "Gateway Timeout", "The server behind did not answer in time.")
 
 
 def method_disabled() -> Refusal:

@@ -6,8 +6,10 @@ status, resp, headers (flat list), host, and `file`: exchanges of different file
 
 What was there before the first line is derived from the answers; ids that the server makes up are compared by a
 one-to-one relation (the same recorded id must always meet the same simulated one), times to within two seconds.
-Which key was offered, and how busy the server was, no recording says: a refusal of the key is asked for with such a
-key, and 429 and 5xx are ordered as faults. Members that pages leave out are added until the totals agree.
+Ids that a request makes are the recorded ones, for later paths name them. Which key was offered, and how busy the
+server was, no recording says: a refusal of the key is asked for with such a key; 429, 5xx and pages of HTML are ordered
+as faults. Members that pages leave out are added until the totals agree. Nothing is sent to anybody: recorded webhooks
+are not called, and their URLs pass the check as recorded.
 """
 
 import json
@@ -21,20 +23,25 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import Client
 
 from integrations.mailchimp.simulator.app import make_app
+from integrations.mailchimp.simulator.arranging import (
+    DIGITS,
+    LOGIN,
+    TOKEN,
+    StillWorker,
+    arranged,
+    fault_of,
+    offered_headers,
+    plant_batches,
+)
 from integrations.mailchimp.simulator.comparing import Comparison, Relation, differences
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.fillers import Fillers, place_of
+from integrations.mailchimp.simulator.recorded_world import RecordedWorld
 from integrations.mailchimp.simulator.recording import Exchange, read_exchanges, tell_apart
 from integrations.mailchimp.simulator.seeding import derive_seeds, plant
-from integrations.mailchimp.simulator.world import World
 
-DIGITS = "0" * 32
 API = "/3.0"
-LOGIN = "/oauth2/metadata"
-TOKEN = "replayed-token"  # noqa: S105 - opens the replaying world alone
 MOST_ROUNDS = 6
-BUSY = {429: "429", 500: "500", 503: "503_compliance"}
-OFFERED = {"API Key Missing": "", "API Key Invalid": f"{'f' * 32}-us1", "WrongDatacenter": f"{DIGITS}-us99"}
 
 
 def replay(exchanges: list[Exchange]) -> Comparison:
@@ -69,12 +76,13 @@ def _replay_once(exchanges: list[Exchange], fillers: Fillers) -> Comparison:
         list_id=next((one.list_id for one in seeds.lists.values() if not one.is_absent), "none"),
         api_endpoint=f"https://{centre}.api.mailchimp.com",
     )
-    world = World(config)
+    world = RecordedWorld(config)
     try:
         world.clock.freeze(next((one.at for one in exchanges if one.at), 1))
         if config.list_id == "none" or seeds.list_count:
             world.audiences.clear()
         plant(world, seeds)
+        plant_batches(world, exchanges)
         fillers.plant(world, exchanges)
         world.renumber()
         world.connections.tokens[TOKEN] = config.api_key
@@ -96,17 +104,9 @@ def _centre(exchanges: list[Exchange]) -> str:
     return "us1"
 
 
-def _offered(world: World, exchange: Exchange) -> dict[str, str]:
-    """The Authorization header, which no recording holds: as the answer shows that it must have been."""
-    if exchange.path.startswith(LOGIN):
-        return {"Authorization": f"OAuth {TOKEN if 'api_endpoint' in exchange.found else 'unknown'}"}
-    title = str(exchange.found.get("title")) if exchange.status in {401, 403} else ""
-    key = OFFERED.get(title, world.config.api_key)
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _compare_all(world: World, exchanges: list[Exchange]) -> Comparison:
+def _compare_all(world: RecordedWorld, exchanges: list[Exchange]) -> Comparison:
     app = make_app(world=world)
+    worker = app.extensions["batch_worker"] = StillWorker(world, app)
     client, comparison, relation = Client(app), Comparison(), Relation()
     for number, exchange in enumerate(exchanges):
         comparison.total += 1
@@ -114,7 +114,8 @@ def _compare_all(world: World, exchanges: list[Exchange]) -> Comparison:
             world.clock.freeze(exchange.at)
         found = _missing_route(app, exchange)
         if not found:
-            status, content, headers = _ask(world, client, exchange)
+            with arranged(world, worker, exchange):
+                status, content, headers = _ask(world, client, exchange)
             found = differences(exchange, status, content, headers, relation)
         if found:
             comparison.differences[number] = [f"{exchange.method} {exchange.path}", *found]
@@ -124,23 +125,15 @@ def _compare_all(world: World, exchanges: list[Exchange]) -> Comparison:
     return comparison
 
 
-def _ask(world: World, client: Client, exchange: Exchange) -> tuple[int, bytes, Any]:
-    """One answer; busy servers and disabled users are arranged for this one request."""
-    account = world.accounts[world.config.api_key]
-    account.is_disabled = exchange.found.get("title") == "User Disabled"
-    is_busy = exchange.status in BUSY
-    if is_busy:
-        world.faults.add_kind(BUSY[exchange.status])
+def _ask(world: RecordedWorld, client: Client, exchange: Exchange) -> tuple[int, bytes, Any]:
     has_body = exchange.method in {"POST", "PUT", "PATCH"} and exchange.body not in ("", None)
     answer = client.open(
         exchange.path,
         method=exchange.method,
         data=json.dumps(exchange.body) if has_body else None,
-        headers=_offered(world, exchange),
+        headers=offered_headers(world, exchange),
         environ_overrides={"REMOTE_ADDR": "203.0.113.9"},
     )
-    if is_busy:
-        world.faults.clear()
     return answer.status_code, answer.get_data(), answer.headers
 
 
@@ -152,6 +145,7 @@ def _missing_route(app: Any, exchange: Exchange) -> list[str]:
         app.url_map.bind("localhost").match(path, method=exchange.method)
     except HTTPException as problem:
         is_refused = exchange.status in {404, 405} and exchange.status == problem.code
+        is_refused |= bool(fault_of(exchange))  # whoever is busy does not look at the path
         if not is_refused or not known:
             return [f"the simulator knows no {exchange.method} {path}"]
     return []

@@ -4,10 +4,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from sys import intern
+from sys import float_info, intern
 from typing import Any
 
-from integrations.mailchimp.simulator.refusals import bad_address, compliance, fake, not_validated
+from integrations.mailchimp.simulator.refusals import (
+    NO_SCHEMA_FITS,
+    bad_address,
+    compliance,
+    fake,
+    not_accepted,
+    not_validated,
+)
 
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional")
 COMPLIANCE_CAUSES = frozenset({"contact", "abuse", "bounce"})
@@ -18,6 +25,7 @@ EMAIL = re.compile(
 FAKE_DOMAINS = frozenset({"example.com", "example.org", "example.net"})
 FAKE_LOCAL_PARTS = frozenset({"test", "fake"})
 MAX_EMAIL_LENGTH = 254
+MAX_NUMBER = float_info.max
 TYPE_NAMES: Mapping[type, str] = {
     str: "string", bool: "boolean", dict: "object", list: "array", int: "integer", float: "number",
 }  # fmt: skip
@@ -39,8 +47,19 @@ SHAPE: Mapping[str, tuple[str, type]] = {
     "timestamp_opt": ("opt_at", str),
     "tags": ("tags", list),
 }
-PLAIN = frozenset({"interests", "vip", "ip_signup", "ip_opt"})  # taken as they are
+PLAIN = frozenset({"vip", "ip_signup", "ip_opt"})  # taken as they are
 NOT_IN_BATCH = frozenset({"marketing_permissions"})
+# The definition lists the statuses; of the types of mail its prose names the two.
+ACCEPTED: Mapping[str, tuple[str, ...]] = {
+    "status": STATUSES,
+    "status_if_new": STATUSES,
+    "email_type": ("html", "text"),
+}
+CHECKED = frozenset({"merge_fields", "tags", "interests", "location", *ACCEPTED})
+PLACE = {"latitude": float, "longitude": float}
+PERMISSION = {"marketing_permission_id": str, "enabled": bool}
+VALUE_TYPES = frozenset({str, int, float, dict})  # what a merge field's value may be, says the definition
+NULLABLE_VALUE_TYPES = VALUE_TYPES | {type(None)}
 ALIKE = frozenset({"status", "status_if_new", "email_type", "language"})  # few values, shared by all members
 
 
@@ -70,6 +89,37 @@ def type_name(value: Any) -> str:
     return "NULL" if value is None else TYPE_NAMES.get(type(value), "string")
 
 
+def mistyped(body: Mapping[str, Any], types: Mapping[str, type], path: str = "") -> list[tuple[str, str]]:
+    """What has another JSON type than the definition gives it, an error each; what is not mentioned is fine.
+
+    A path names parts by dots and elements by "item:": https://github.com/drewm/mailchimp-api/issues/142
+    """
+    return [
+        (path + name, _mismatch(wanted, body[name]))
+        for name, wanted in types.items()
+        if name in body and not _is_of(wanted, body[name])
+    ]
+
+
+def mistyped_elements(name: str, told: list[Any], wanted: type) -> list[tuple[str, str]]:
+    """The same of every element of an array."""
+    return [
+        (f"{name}.item:{place}", _mismatch(wanted, one))
+        for place, one in enumerate(told)
+        if type(one) is not wanted
+    ]
+
+
+def _is_of(wanted: type, value: Any) -> bool:
+    if wanted is float:  # any number that can be written down again: 1e999 cannot
+        return type(value) in {int, float} and -MAX_NUMBER <= value <= MAX_NUMBER
+    return type(value) is wanted
+
+
+def _mismatch(wanted: type, value: Any) -> str:
+    return f"Schema describes {TYPE_NAMES[wanted]}, {type_name(value)} found instead"
+
+
 def _moment(name: str, text: str) -> int:
     if text == "":
         return 0
@@ -81,11 +131,13 @@ def _moment(name: str, text: str) -> int:
 
 
 def _permissions(told: list[Any]) -> dict[str, bool]:
-    for one in told:
+    for place, one in enumerate(told):
         if not isinstance(one, dict) or "marketing_permission_id" not in one:
             message = "Required fields were not provided: marketing_permission_id"
             raise not_validated(("marketing_permissions", message))
-    return {str(one["marketing_permission_id"]): bool(one.get("enabled")) for one in told}
+        if odd := mistyped(one, PERMISSION, f"marketing_permissions.item:{place}."):
+            raise not_validated(*odd)
+    return {one["marketing_permission_id"]: one.get("enabled", False) for one in told}
 
 
 def read_wish(body: Any, required: tuple[str, ...] = (), *, is_batch: bool = False) -> Wish:
@@ -100,42 +152,55 @@ def read_wish(body: Any, required: tuple[str, ...] = (), *, is_batch: bool = Fal
         shape = SHAPE.get(name)
         if shape is None or (is_batch and (value is None or name in NOT_IN_BATCH)):
             continue
-        if type(value) is shape[1]:
-            if name in PLAIN:
-                setattr(wish, shape[0], value)
-                continue
-            errors += _take(wish, name, shape[0], value, is_batch=is_batch)
+        if type(value) is not shape[1]:
+            errors.append((name, _mismatch(shape[1], value)))
+        elif name in PLAIN:
+            setattr(wish, shape[0], value)
+        elif name in CHECKED and (wrong := _wrong(name, value, is_batch=is_batch)):
+            errors += wrong
         else:
-            wanted = TYPE_NAMES[shape[1]]
-            errors.append((name, f"Schema describes {wanted}, {type_name(value)} found instead"))
+            _take(wish, name, shape[0], value)
     if errors:
         raise not_validated(*errors)
     return wish
 
 
-def _take(wish: Wish, name: str, attribute: str, value: Any, *, is_batch: bool) -> list[tuple[str, str]]:
-    """Put one value of the right type into the wish; what is wrong with it otherwise."""
+def _wrong(name: str, value: Any, *, is_batch: bool) -> list[tuple[str, str]]:
+    """What is wrong inside a value that is of the right type itself."""
     if name == "merge_fields":
-        nulls = [tag for tag, one in value.items() if one is None]
-        if nulls and not is_batch:
-            return [(f"merge_fields.{tag}", "Schema describes string, NULL found instead") for tag in nulls]
-    elif name == "email_address":
+        types = NULLABLE_VALUE_TYPES if is_batch else VALUE_TYPES
+        return [
+            (f"merge_fields.{tag}", NO_SCHEMA_FITS) for tag, one in value.items() if type(one) not in types
+        ]
+    if name == "tags":
+        return mistyped_elements(name, value, str)
+    if name == "interests":
+        return [
+            (f"interests.{one}", _mismatch(bool, is_on))
+            for one, is_on in value.items()
+            if type(is_on) is not bool
+        ]
+    if name == "location":
+        return mistyped(value, PLACE, "location.")
+    return [] if value in ACCEPTED[name] else [(name, not_accepted(ACCEPTED[name]))]
+
+
+def _take(wish: Wish, name: str, attribute: str, value: Any) -> None:
+    """Put one value into the wish, after all checks but those that come with reading it."""
+    if name == "email_address":
         value = value.strip()
     elif name == "tags":
-        value = tuple([str(tag) for tag in value])
+        value = tuple(value)
     elif name in ALIKE:
         value = intern(value)
-        if attribute.startswith("status") and value not in STATUSES:
-            return [(name, "Value must be one of: " + ", ".join(STATUSES))]
     elif name == "location":
         wish.latitude, wish.longitude = value.get("latitude"), value.get("longitude")
-        return []
+        return
     elif attribute.endswith("_at"):
         value = _moment(name, value)
     elif name == "marketing_permissions":
         value = _permissions(value)
     setattr(wish, attribute, value)
-    return []
 
 
 def check_address(email: str) -> None:

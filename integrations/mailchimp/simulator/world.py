@@ -26,7 +26,7 @@ from integrations.mailchimp.simulator.store_lines import (
     story_line,
     tally_line,
 )
-from integrations.mailchimp.simulator.webhooks import WebhookSender
+from integrations.mailchimp.simulator.webhooks import WebhookSender, is_url_answering
 
 FIRST_WEB_ID = 400_750_000
 KEPT_DAYS = 200
@@ -123,6 +123,14 @@ class World:
 
     def list_audiences(self, api_key: str) -> list[Audience]:
         return [one for one in self.audiences.values() if one.api_key == api_key]
+
+    def made_up(self, _name: str, usual: Any) -> Any:
+        """What the server chooses by itself for something new; a replay knows what was chosen."""
+        return usual
+
+    def is_url_answering(self, url: str) -> bool:
+        """Whether a webhook's URL passes its check."""
+        return is_url_answering(url, self.config.webhook_timeout_seconds)
 
     def next_web_id(self) -> int:
         self._next_web_id += 1

@@ -40,7 +40,10 @@ def test_without_update_existing_who_is_there_is_an_error(api):
 
     answer = api.batch([_one(ADA)], update_existing=False)
 
-    assert [error["error_code"] for error in answer.json["errors"]] == ["ERROR_CONTACT_EXISTS"]
+    text = "is already a list member, do you want to update? please provide update_existing:true in the request body"
+    assert [(error["error_code"], error["error"]) for error in answer.json["errors"]] == [
+        ("ERROR_CONTACT_EXISTS", f"{ADA} {text}")
+    ]
 
 
 def test_a_bad_merge_value_names_its_field_and_spares_the_others(api):

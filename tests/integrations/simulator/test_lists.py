@@ -76,6 +76,31 @@ def test_audiences_are_found_by_a_member_and_by_date(api):
     assert found("sort_field=date_created")[:2] == [early, late]
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("since_campaign_last_sent=2026-01-01T00:30:00Z", ["late"]),
+        ("before_campaign_last_sent=2026-01-01T00:30:00Z", ["early"]),
+        ("since_campaign_last_sent=2000-01-01T00:00:00Z", ["early", "late"]),
+        ("before_campaign_last_sent=2099-01-01T00:00:00Z", ["early", "late"]),
+        ("has_ecommerce_store=true", []),
+        ("has_ecommerce_store=false", ["early", "late", "never"]),
+    ],
+)
+def test_audiences_are_found_by_their_last_campaign_and_by_having_a_shop(api, query, found):
+    names = {api.list_id: "early"}
+    names |= {api.call("POST", "/lists", SETTINGS).json["id"]: name for name in ("late", "never")}
+    for list_id, name in names.items():
+        if name != "never":
+            api.sim("staff/campaign", list_id=list_id, title="News")
+            api.sim("clock", advance_seconds=3600)
+
+    answer = api.call("GET", f"/lists?{query}").json
+
+    assert found == sorted(names[one["id"]] for one in answer["lists"])
+    assert len(found) == answer["total_items"]
+
+
 def test_stats_are_counted_afresh_or_stay_as_long_as_the_switch_says(api):
     api.on_list("GET", "")
     api.sim("switches", stats_age_seconds=300)

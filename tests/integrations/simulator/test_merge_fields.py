@@ -51,15 +51,17 @@ def test_each_type_keeps_what_fits(api, type_, given, kept):
     [
         ("text", "x" * 256, "Please limit your entry to 255 characters"),
         ("number", "AAAAA", "Please enter a number"),
-        ("number", True, "Please enter a number"),
+        ("number", "nan", "Please enter a number"),
+        ("number", "-Infinity", "Please enter a number"),
+        ("number", 10**400, "Please enter a number"),
         ("address", {"addr1": "1 Main St"}, "Please enter a complete address"),
         ("address", "1 Main St", "Please enter a complete address"),
-        ("date", "21.12.1980", "Please enter a valid date"),
+        ("date", "21.12.1980", "Please enter the date"),
         ("birthday", "1980-12-21", "Please enter a month (01-12) and a day (01-31)"),
         ("birthday", "13/01", "Please enter a month (01-12) and a day (01-31)"),
-        ("url", "people", "Please enter a valid url"),
-        ("zip", "ABC", "Please enter a valid zip code"),
-        ("radio", "green", "Value must be one of: red, blue"),
+        ("url", "people", "That is not a valid URL"),
+        ("zip", "ABC", "Please enter a zip code (5 digits)"),
+        ("radio", "green", "Value must be one of: red, blue (not green)"),
     ],
 )
 def test_each_type_says_what_does_not_fit(api, type_, given, message):
@@ -69,6 +71,87 @@ def test_each_type_says_what_does_not_fit(api, type_, given, message):
 
     assert answer.json["detail"] == "Your merge fields were invalid."
     assert [{"field": "F", "message": message}] == answer.json["errors"]
+
+
+@pytest.mark.parametrize("given", [True, False, ["a"], [], None])
+@pytest.mark.parametrize("type_", ["text", "number", "dropdown"])
+def test_a_value_is_a_text_a_number_or_an_address(api, type_, given):
+    _make(api, type=type_, options={"choices": ["True", "False"]})
+
+    answer = api.put(ADA, merge_fields={"F": given})
+
+    said = "Data did not match any of the schemas described in anyOf."
+    assert [{"field": "merge_fields.F", "message": said}] == answer.json["errors"]
+    assert api.member("GET", ADA).status_code == 404
+
+
+def test_no_act_of_a_contact_turns_a_boolean_into_a_text(api):
+    api.put(ADA)
+
+    edited = api.client.post(
+        "/_sim/contact/edit", json={"email": ADA, "merge_fields": {"FNAME": True, "LNAME": False}}
+    )
+
+    assert edited.status_code == 400
+    assert (api.member("GET", ADA).json["full_name"]) == ""
+
+
+NO_CHOICES = ("options", "Required fields were not provided: choices")
+TYPES = "text, number, address, phone, date, url, imageurl, radio, dropdown, birthday, zip"
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({"name": "", "type": "text"}, [("name", "This value should not be blank.")]),
+        ({"name": 5, "type": "text"}, [("name", "Schema describes string, integer found instead")]),
+        ({"type": "odd"}, [("type", f"Data presented is not one of the accepted values: {TYPES}.")]),
+        ({"type": ["text"]}, [("type", "Schema describes string, array found instead")]),
+        ({"type": "radio"}, [NO_CHOICES]),
+        (
+            {"type": "dropdown", "options": {"choices": []}},
+            [NO_CHOICES],
+        ),
+        (
+            {"type": "dropdown", "options": {"choices": ["red", 2]}},
+            [("options.choices.item:1", "Schema describes string, integer found instead")],
+        ),
+        (
+            {"type": "dropdown", "options": {"choices": {"1": "red"}}},
+            [("options.choices", "Schema describes array, object found instead")],
+        ),
+        (
+            {"type": "text", "options": {"size": "25"}},
+            [("options.size", "Schema describes integer, string found instead")],
+        ),
+        (
+            {"type": "text", "display_order": "a", "required": 1},
+            [
+                ("required", "Schema describes boolean, integer found instead"),
+                ("display_order", "Schema describes integer, string found instead"),
+            ],
+        ),
+        ({"type": "text", "tag": None}, [("tag", "Schema describes string, NULL found instead")]),
+    ],
+)
+def test_a_misshapen_field_is_told_what_is_wrong(api, body, errors):
+    answer = _make(api, **body)
+
+    assert (answer.status_code, answer.json["title"]) == (400, "Invalid Resource")
+    assert errors == [(one["field"], one["message"]) for one in answer.json["errors"]]
+    assert api.call("GET", f"/lists/{api.list_id}/merge-fields").json["total_items"] == 4
+
+
+def test_a_change_of_a_field_is_checked_like_a_new_one(api):
+    field = _make(api, type="radio", options={"choices": ["red"]}).json
+    path = f"/lists/{api.list_id}/merge-fields/{field['merge_id']}"
+    changes = [{"name": ""}, {"options": {"choices": []}}, {"options": {"choices": "red"}}, {"public": "yes"}]
+
+    refused = [api.call("PATCH", path, {"name": "Colour", **one}).status_code for one in changes]
+
+    assert refused == [400] * 4
+    assert api.call("GET", path).json["options"] == {"choices": ["red"]}
+    assert api.call("PATCH", path, {"name": "Colour"}).json["name"] == "Colour"
 
 
 def test_an_american_phone_field_wants_ten_digits(api):

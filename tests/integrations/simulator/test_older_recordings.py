@@ -129,7 +129,7 @@ def test_what_age_does_not_explain_is_noticed_of_a_member(replayed, spoil):
     assert list(replayed(tape)) == [1]
 
 
-@pytest.mark.parametrize("missing", [(), ("contact_id",), ("total_items",)])
+@pytest.mark.parametrize("missing", [(), ("email_id",), ("total_items",)])
 def test_an_id_that_is_missing_beside_a_member_is_noticed(replayed, missing):
     tape = Tape()
     shown = {"activity": [], "email_id": "e", "contact_id": "c", "list_id": tape.list_id, "total_items": 0}

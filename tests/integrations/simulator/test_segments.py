@@ -3,6 +3,7 @@
 import pytest
 
 from integrations.mailchimp.simulator.member import md5_of
+from integrations.mailchimp.simulator.parts import Tag
 
 ADA, GRACE, EVE = "ada@lovelace.example", "grace@hopper.example", "eve@people.example"
 
@@ -32,6 +33,40 @@ def test_segments_are_listed_with_what_tags_made(api):
 
     assert [("guest", 1), ("alumni", 0)] == [(one["name"], one["member_count"]) for one in found["segments"]]
     assert api.on_list("GET", "/segments?type=saved").json["total_items"] == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["alumni", "Donors of May"]),
+        ("?type=static", ["alumni"]),
+        ("?type=saved", ["Donors of May"]),
+        ("?type=fuzzy", []),
+    ],
+)
+def test_segments_are_found_by_their_type(api, query, names):
+    _segment(api)
+    conditions = {"match": "any", "conditions": []}
+    api.world.audiences[api.list_id].put_tag(Tag(4_000, "Donors of May", options=conditions))
+
+    found = api.on_list("GET", f"/segments{query}").json
+
+    assert (names, len(names)) == ([one["name"] for one in found["segments"]], found["total_items"])
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": {"a": 1}, "static_segment": []}, "name"),
+        ({"name": "x", "static_segment": [ADA, 5]}, "static_segment.item:1"),
+        ({"name": "x", "static_segment": ADA}, "static_segment"),
+    ],
+)
+def test_a_misshapen_segment_is_refused(api, body, field):
+    refused = api.on_list("POST", "/segments", body)
+
+    assert (400, [field]) == (refused.status_code, [one["field"] for one in refused.json["errors"]])
+    assert api.on_list("GET", "/segments").json["total_items"] == 0
 
 
 def test_segments_are_found_by_date(api):

@@ -48,9 +48,14 @@ def member_of(audience: Audience, key: str) -> Member:
     return member
 
 
+def _no_json(constant: str) -> None:
+    """NaN and Infinity, which Python would read and write, and other readers of JSON refuse."""
+    raise ValueError(constant)
+
+
 def read_body() -> Any:
     try:
-        return json.loads(request.get_data() or b"null")
+        return json.loads(request.get_data() or b"null", parse_constant=_no_json)
     except (ValueError, RecursionError):
         raise bad_json() from None
 

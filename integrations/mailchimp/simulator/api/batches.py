@@ -78,7 +78,7 @@ def post_batch() -> Response:
         if sum(one.status != "finished" for one in _mine()) >= MOST_PENDING:
             raise too_many_batches(MOST_PENDING)
         now, token = world().clock.now(), secrets.token_hex(20)
-        batch = Batch(new_hex_id(), account().api_key, operations, now, token)
+        batch = Batch(world().made_up("id", new_hex_id()), account().api_key, operations, now, token)
         world().batches[batch.batch_id] = batch
         world().save_extras("batches")
         shown = _shape(batch)
@@ -148,7 +148,10 @@ def post_hook() -> Response:
         if len(_my_hooks()) >= MOST_WEBHOOKS:
             raise invalid(f"You may have at most {MOST_WEBHOOKS} batch webhooks.")
         webhook = BatchWebhook(
-            new_hex_id(), account().api_key, url, is_enabled=bool(body.get("enabled", True))
+            world().made_up("id", new_hex_id()),
+            account().api_key,
+            url,
+            is_enabled=bool(body.get("enabled", True)),
         )
         world().batch_webhooks[webhook.webhook_id] = webhook
         world().save_extras("batch_webhooks")

@@ -21,11 +21,13 @@ from integrations.mailchimp.simulator.audience import Audience
 from integrations.mailchimp.simulator.furnish import remove_interests
 from integrations.mailchimp.simulator.member import new_hex_id
 from integrations.mailchimp.simulator.parts import Category, Interest
-from integrations.mailchimp.simulator.refusals import invalid, not_found, not_validated
+from integrations.mailchimp.simulator.refusals import invalid, not_accepted, not_found, not_validated
+from integrations.mailchimp.simulator.wishes import mistyped
 
 routes = Blueprint("interests", __name__, url_prefix=ROOT)
 TYPES = ("checkboxes", "dropdown", "radio", "hidden")
 MOST_INTERESTS = 60
+SHAPE: Mapping[str, type] = {"title": str, "type": str, "name": str, "display_order": int}
 CATEGORIES = LIST + "/interest-categories"
 CATEGORY = CATEGORIES + "/<category_id>"
 INTERESTS = CATEGORY + "/interests"
@@ -63,10 +65,16 @@ def _counts(audience: Audience) -> Counter[str]:
     return counts
 
 
+def _check_shape(body: Mapping[str, Any]) -> None:
+    if odd := mistyped(body, SHAPE):
+        raise not_validated(*odd)
+
+
 def _settle_category(audience: Audience, category: Category, body: Mapping[str, Any]) -> None:
+    _check_shape(body)
     title, type_ = str(body.get("title", category.title)).strip(), body.get("type", category.type)
     if type_ not in TYPES:
-        raise not_validated(("type", "Value must be one of: " + ", ".join(TYPES)))
+        raise not_validated(("type", not_accepted(TYPES)))
     if any(one is not category and one.title == title for one in audience.categories.values()):
         raise invalid(f'Cannot add "{title}" because it already exists on the list.')
     category.title, category.type = title, str(type_)
@@ -74,6 +82,7 @@ def _settle_category(audience: Audience, category: Category, body: Mapping[str, 
 
 
 def _settle_interest(audience: Audience, interest: Interest, body: Mapping[str, Any]) -> None:
+    _check_shape(body)
     name = str(body.get("name", interest.name)).strip()
     for one in audience.interests.values():
         if one is not interest and one.category_id == interest.category_id and one.name == name:
@@ -95,7 +104,7 @@ def get_categories(list_id: str) -> Response:
 def post_category(list_id: str) -> Response:
     audience, body = audience_of(list_id), read_object("title", "type")
     with world().change():
-        category = Category(new_hex_id(), "", "")
+        category = Category(world().made_up("id", new_hex_id()), "", "")
         _settle_category(audience, category, body)
         audience.categories[category.category_id] = category
         world().save_audience(audience)
@@ -152,7 +161,8 @@ def post_interest(list_id: str, category_id: str) -> Response:
             raise invalid(
                 f"Cannot have more than {MOST_INTERESTS} interests per list (Across all categories)"
             )
-        interest = Interest(new_hex_id(), category_id, "", display_order=len(audience.interests) + 1)
+        order = world().made_up("display_order", len(audience.interests) + 1)
+        interest = Interest(world().made_up("id", new_hex_id()), category_id, "", order)
         _settle_interest(audience, interest, body)
         audience.interests[interest.interest_id] = interest
         world().save_audience(audience)

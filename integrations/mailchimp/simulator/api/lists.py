@@ -1,7 +1,7 @@
 """The account, its audiences, and the bulk write to one of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -29,7 +29,7 @@ from integrations.mailchimp.simulator.listing import read_count, read_moment, re
 from integrations.mailchimp.simulator.member import md5_of, new_hex_id
 from integrations.mailchimp.simulator.refusals import not_validated
 from integrations.mailchimp.simulator.shapes import count_stats
-from integrations.mailchimp.simulator.wishes import type_name
+from integrations.mailchimp.simulator.wishes import mistyped
 
 routes = Blueprint("lists", __name__, url_prefix=ROOT)
 MAX_LISTS = 100
@@ -47,8 +47,24 @@ SETTINGS: Mapping[str, type] = {
     "double_optin": bool,
     "marketing_permissions": bool,
 }
-# parameter -> whether the bound is the lower one
-DATE_BOUNDS = {"since_date_created": True, "before_date_created": False}
+
+
+def _last_sent_at(audience: Audience) -> int:
+    """When the last campaign was sent; 0 where none was."""
+    return max((one.sent_at for one in audience.campaigns.values()), default=0)
+
+
+def _created_at(audience: Audience) -> int:
+    return audience.created_at
+
+
+# parameter -> what is compared, whether the bound is the lower one
+DATE_BOUNDS: Mapping[str, tuple[Callable[[Audience], int], bool]] = {
+    "since_date_created": (_created_at, True),
+    "before_date_created": (_created_at, False),
+    "since_campaign_last_sent": (_last_sent_at, True),
+    "before_campaign_last_sent": (_last_sent_at, False),
+}
 
 
 @routes.get("/ping")
@@ -129,13 +145,13 @@ def lists() -> Response:
 
 
 def _fits(audience: Audience) -> bool:
-    """The filters of GET /lists: by a member's address, by date."""
+    """The filters of GET /lists: by a member's address, by date, by having a shop (the simulator has none)."""
     email = request.args.get("email")
-    if email and md5_of(email) not in audience.by_hash:
+    if (email and md5_of(email) not in audience.by_hash) or is_on("has_ecommerce_store"):
         return False
-    for name, is_lower in DATE_BOUNDS.items():
+    for name, (at, is_lower) in DATE_BOUNDS.items():
         moment = read_moment(name, request.args[name]) if request.args.get(name) else None
-        if moment is not None and (audience.created_at >= moment) != is_lower:
+        if moment is not None and (not at(audience) or (at(audience) >= moment) != is_lower):
             return False
     return True
 
@@ -145,7 +161,9 @@ def post_list() -> Response:
     body = read_object(*REQUIRED)
     _check_settings(body)
     with world().change():
-        audience = world().make_audience(new_hex_id(), str(body["name"]), account().api_key)
+        audience = world().make_audience(
+            world().made_up("id", new_hex_id()), str(body["name"]), account().api_key
+        )
         _settle(audience, body)
     return _list_answer(audience)
 
@@ -174,12 +192,7 @@ def delete_list(list_id: str) -> Response:
 
 
 def _check_settings(body: Mapping[str, Any]) -> None:
-    errors = [
-        (name, f"Schema describes {type_name(wanted())}, {type_name(body[name])} found instead")
-        for name, wanted in SETTINGS.items()
-        if name in body and not isinstance(body[name], wanted)
-    ]
-    if errors:
+    if errors := mistyped(body, SETTINGS):
         raise not_validated(*errors)
 
 

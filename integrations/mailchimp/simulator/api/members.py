@@ -83,8 +83,10 @@ def put_member(list_id: str, key: str) -> Response:
 
 @routes.patch(MEMBER)
 def patch_member(list_id: str, key: str) -> Response:
-    audience, wish = audience_of(list_id), read_wish(read_body())
-    wish.tags = ()  # no part of a PATCH, says the definition
+    audience, body = audience_of(list_id), read_body()
+    if isinstance(body, dict):
+        body.pop("tags", None)  # no part of a PATCH, says the definition
+    wish = read_wish(body)
     with world().change() as change:
         g.notes = change.notes
         member = member_of(audience, key)

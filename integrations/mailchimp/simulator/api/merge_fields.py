@@ -20,7 +20,14 @@ from integrations.mailchimp.simulator.api.answers import (
 from integrations.mailchimp.simulator.audience import Audience
 from integrations.mailchimp.simulator.merge import TYPES
 from integrations.mailchimp.simulator.parts import MergeField
-from integrations.mailchimp.simulator.refusals import invalid, not_found, not_validated
+from integrations.mailchimp.simulator.refusals import (
+    BLANK,
+    invalid,
+    not_accepted,
+    not_found,
+    not_validated,
+)
+from integrations.mailchimp.simulator.wishes import mistyped, mistyped_elements
 
 routes = Blueprint("merge_fields", __name__, url_prefix=ROOT)
 MERGE_FIELD_LIMIT = 30
@@ -35,6 +42,26 @@ FIELD_KEYS = {
     "options": "options",
     "help_text": "help_text",
 }
+# key in the body -> its JSON type, by the definition; the same of options
+SHAPE: Mapping[str, type] = {
+    "tag": str,
+    "name": str,
+    "type": str,
+    "required": bool,
+    "default_value": str,
+    "public": bool,
+    "display_order": int,
+    "options": dict,
+    "help_text": str,
+}
+OPTIONS: Mapping[str, type] = {
+    "default_country": int,
+    "phone_format": str,
+    "date_format": str,
+    "choices": list,
+    "size": int,
+}
+OF_CHOICES = ("radio", "dropdown")
 
 
 @routes.get(LIST + "/merge-fields")
@@ -61,14 +88,18 @@ def get_merge_fields(list_id: str) -> Response:
 @routes.post(LIST + "/merge-fields")
 def post_merge_field(list_id: str) -> Response:
     audience, body = audience_of(list_id), read_object("name", "type")
+    _check_shape(body)
     if body["type"] not in TYPES:
-        raise not_validated(("type", "Value must be one of: " + ", ".join(TYPES)))
+        raise not_validated(("type", not_accepted(TYPES)))
+    _check_choices(body["type"], body.get("options", {}))
     with world().change():
         if len(audience.merge_fields) >= MERGE_FIELD_LIMIT:
             raise invalid(f"This audience has reached the limit of {MERGE_FIELD_LIMIT} merge fields.")
-        merge_id = max(audience.merge_fields, default=0) + 1
+        merge_id = world().made_up("merge_id", max(audience.merge_fields, default=0) + 1)
         tag = _free_tag(audience, str(body.get("tag") or f"MMERGE{merge_id}"))
-        field = MergeField(merge_id, tag, str(body["name"]), str(body["type"]), display_order=merge_id + 1)
+        field = MergeField(merge_id, tag, str(body["name"]), str(body["type"]))
+        field.display_order = world().made_up("display_order", merge_id + 1)
+        field.options = world().made_up("options", {})
         _settle_options(field, body)
         audience.merge_fields[merge_id] = field
         world().save_audience(audience)
@@ -84,8 +115,11 @@ def get_merge_field(list_id: str, merge_id: int) -> Response:
 @routes.patch(LIST + "/merge-fields/<int:merge_id>")
 def patch_merge_field(list_id: str, merge_id: int) -> Response:
     audience, body = audience_of(list_id), read_object()
+    _check_shape(body)
     with world().change():
         field = _field(audience, merge_id)
+        if "options" in body:
+            _check_choices(field.type, body["options"])
         tag = str(body.get("tag") or field.tag)
         if tag != field.tag:
             _rename_tag(audience, field, _free_tag(audience, tag))
@@ -108,6 +142,26 @@ def delete_merge_field(list_id: str, merge_id: int) -> Response:
                 world().save_member(audience, member)
         world().save_audience(audience)
     return nothing()
+
+
+def _check_shape(body: Mapping[str, Any]) -> None:
+    """Every part is of the type that the definition gives it, and a name is one."""
+    errors = mistyped(body, SHAPE)
+    options = body.get("options")
+    if isinstance(options, dict):
+        errors += mistyped(options, OPTIONS, "options.")
+        if isinstance(options.get("choices"), list):
+            errors += mistyped_elements("options.choices", options["choices"], str)
+    if body.get("name") == "":
+        errors.append(("name", BLANK))
+    if errors:
+        raise not_validated(*errors)
+
+
+def _check_choices(type_: str, options: Mapping[str, Any]) -> None:
+    """What members pick from has to be given; that it is refused in these words is inferred."""
+    if type_ in OF_CHOICES and not options.get("choices"):
+        raise not_validated(("options", "Required fields were not provided: choices"))
 
 
 def _field(audience: Audience, merge_id: int) -> MergeField:
@@ -138,5 +192,5 @@ def _rename_tag(audience: Audience, field: MergeField, tag: str) -> None:
 
 def _settle_options(field: MergeField, body: Mapping[str, Any]) -> None:
     for key, attribute in FIELD_KEYS.items():
-        if key in body and isinstance(body[key], type(getattr(field, attribute))):
+        if key in body:
             setattr(field, attribute, body[key])

@@ -86,10 +86,9 @@ def post_note(list_id: str, key: str) -> Response:
     audience, text = audience_of(list_id), _read_note()
     with world().change():
         member, now = member_of(audience, key), world().clock.now()
-        note_id = 1 + max(
-            (note["id"] for story in audience.stories.values() for note in story.notes), default=0
-        )
-        told = {"id": note_id, "created_at": now, "updated_at": now, "created_by": AUTHOR, "note": text}
+        ids = (note["id"] for story in audience.stories.values() for note in story.notes)
+        told = {"id": world().made_up("id", 1 + max(ids, default=0)), "created_at": now, "updated_at": now}
+        told |= {"created_by": world().made_up("created_by", AUTHOR), "note": text}
         audience.story(member).notes.append(told)
         world().save_story(audience, member)
         return _answer_note(audience, member, told)

@@ -28,6 +28,7 @@ from integrations.mailchimp.simulator.member import Member, md5_of
 from integrations.mailchimp.simulator.parts import Tag
 from integrations.mailchimp.simulator.refusals import invalid, not_found, not_validated
 from integrations.mailchimp.simulator.tagging import change_tags, shown_tags
+from integrations.mailchimp.simulator.wishes import mistyped, mistyped_elements
 
 routes = Blueprint("segments", __name__, url_prefix=ROOT)
 MOST_AT_ONCE = 500
@@ -76,7 +77,7 @@ def get_segments(list_id: str) -> Response:
         found = [
             shapes().tag(audience, tag, counts[tag.tag_id])
             for tag in audience.tags.values()
-            if wanted_type in {None, "static"} and _fits(tag)
+            if wanted_type in {None, "static" if tag.options is None else "saved"} and _fits(tag)
         ]
     own = f"/lists/{list_id}/segments"
     return answer_page("segments", found, own, "Lists/Segments/Collection", list_id=list_id)
@@ -94,7 +95,7 @@ def _fits(tag: Tag) -> bool:
 def post_segment(list_id: str) -> Response:
     """A new tag, put on the given members at once; addresses that are no members are left out in silence."""
     audience, body = audience_of(list_id), read_object("name")
-    name, emails = str(body["name"]).strip(), _emails(body, "static_segment")
+    name, emails = _name(body), _emails(body, "static_segment")
     if emails is None:
         raise invalid(
             "The simulator knows static segments only: send static_segment, an empty array if need be."
@@ -122,7 +123,7 @@ def patch_segment(list_id: str, tag_id: int) -> Response:
     emails = _emails(body, "static_segment")
     with world().change():
         tag = _tag(audience, tag_id)
-        name = str(body.get("name") or tag.name).strip()
+        name = _name(body) or tag.name
         if audience.tag_ids.get(name.casefold(), tag_id) != tag_id:
             raise invalid("Sorry, that tag already exists.")
         tag = Tag(tag_id, name, tag.created_at, world().clock.now())
@@ -201,13 +202,21 @@ def delete_segment_member(list_id: str, tag_id: int, key: str) -> Response:
     return nothing()
 
 
+def _name(body: Mapping[str, Any]) -> str:
+    if odd := mistyped(body, {"name": str}):
+        raise not_validated(*odd)
+    return str(body.get("name", "")).strip()
+
+
 def _emails(body: Mapping[str, Any], name: str) -> list[str] | None:
     told = body.get(name)
     if told is None:
         return None
     if not isinstance(told, list):
-        raise not_validated((name, "Schema describes array, string found instead"))
-    return [str(one) for one in told]
+        raise not_validated(*mistyped(body, {name: list}))
+    if odd := mistyped_elements(name, told, str):
+        raise not_validated(*odd)
+    return told
 
 
 def _put_on(audience: Audience, tag: Tag, emails: Sequence[str]) -> list[Member]:

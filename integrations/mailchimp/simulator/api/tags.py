@@ -17,10 +17,13 @@ from integrations.mailchimp.simulator.api.answers import (
     world,
 )
 from integrations.mailchimp.simulator.clock import iso
-from integrations.mailchimp.simulator.refusals import not_validated
+from integrations.mailchimp.simulator.refusals import not_accepted, not_validated
 from integrations.mailchimp.simulator.tagging import change_tags, shown_tags
+from integrations.mailchimp.simulator.wishes import mistyped
 
 routes = Blueprint("tags", __name__, url_prefix=ROOT)
+STATUSES = ("active", "inactive")
+SHAPE = {"name": str, "status": str}
 
 
 @routes.get(MEMBER + "/tags")
@@ -51,12 +54,14 @@ def _read_tags(body: Any) -> list[tuple[str, bool]]:
     if not isinstance(tags, list):
         raise not_validated(("", "Required fields were not provided: tags"))
     wanted = []
-    for tag in tags:
+    for place, tag in enumerate(tags):
         if not isinstance(tag, dict) or not str(tag.get("name") or "").strip():
             raise not_validated(("tags", "Required fields were not provided: name"))
-        if tag.get("status") not in {"active", "inactive"}:
-            raise not_validated(("tags", "Value must be one of: active, inactive"))
-        wanted.append((str(tag["name"]), tag["status"] == "active"))
+        if odd := mistyped(tag, SHAPE, f"tags.item:{place}."):
+            raise not_validated(*odd)
+        if tag.get("status") not in STATUSES:
+            raise not_validated((f"tags.item:{place}.status", not_accepted(STATUSES)))
+        wanted.append((tag["name"], tag["status"] == "active"))
     return wanted
 
 

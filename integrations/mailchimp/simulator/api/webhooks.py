@@ -20,7 +20,6 @@ from integrations.mailchimp.simulator.audience import Audience
 from integrations.mailchimp.simulator.member import new_hex_id
 from integrations.mailchimp.simulator.parts import Webhook
 from integrations.mailchimp.simulator.refusals import invalid, not_found, not_validated
-from integrations.mailchimp.simulator.webhooks import is_url_answering
 
 routes = Blueprint("webhooks", __name__, url_prefix=ROOT)
 EVENTS = ("subscribe", "unsubscribe", "profile", "cleaned", "upemail", "campaign")
@@ -49,7 +48,7 @@ def post_webhook(list_id: str) -> Response:
     audience, body = audience_of(list_id), read_object()
     url = checked_url(str(body.get("url") or ""))
     events, sources = _flags(body.get("events"), EVENTS, {}), _flags(body.get("sources"), SOURCES, {})
-    webhook = Webhook(new_hex_id(), url, events, sources, secret=new_secret())
+    webhook = Webhook(world().made_up("id", new_hex_id()), url, events, sources, secret=new_secret())
     with world().change():
         if any(one.url == url for one in audience.webhooks.values()):
             raise invalid("Sorry, you can't set up multiple WebHooks for one URL")
@@ -96,7 +95,7 @@ def _webhook(audience: Audience, webhook_id: str) -> Webhook:
 
 def checked_url(url: str) -> str:
     """The URL, once it has answered the validating GET with 200. Asked outside the lock: it may call us back."""
-    if not is_url_answering(url, world().config.webhook_timeout_seconds):
+    if not world().is_url_answering(url):
         raise not_validated(("url", UNREACHED))
     return url
 
