@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.audiences.entry import Facts, check_entry_rule
-from app.audiences.load import OPTED_OUT
+from app.audiences.households import OPTED_OUT
 from app.audiences.views import AudienceView
 
 PAGE_SIZE = 5000

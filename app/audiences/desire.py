@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from app.audiences.formats import is_same_value
+from app.audiences.formats import fill_address, is_same_value
 from app.audiences.valve import ADDRESS_HOLDS, status_if_new
-from app.audiences.views import CAREFUL, AudienceView, ContactView, Mirror
+from app.audiences.views import CAREFUL, HEIR, AudienceView, ContactView, Mirror
 from app.contacts.consent import EVERY_PURPOSE
 from integrations.mailchimp.answers import subscriber_hash
 
@@ -54,7 +54,7 @@ def desire(contact: ContactView, mirror: Mirror | None, audience: AudienceView) 
         values,
         _tags(contact, audience),
         _interests(contact, audience) if audience.interest_rules else NONE,
-        _permissions(contact, audience) if audience.marketing_permissions else NONE,
+        _permissions(contact, mirror, audience) if audience.marketing_permissions else NONE,
         hashlib.md5(f"{member_hash}{values}".encode(), usedforsecurity=False).hexdigest(),
         tuple(unfit),
     )
@@ -90,14 +90,18 @@ def _interests(contact: ContactView, audience: AudienceView) -> dict[str, bool]:
     }
 
 
-def _permissions(contact: ContactView, audience: AudienceView) -> dict[str, bool]:
-    """What the ledger says of each; of which it says nothing, that stays as it stands there."""
-    withdrawn = frozenset(contact.withdrawn)
-    is_all_withdrawn = EVERY_PURPOSE in withdrawn
+def _permissions(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> dict[str, bool]:
+    """What the ledger says of each; of which it says nothing, that stays as it stands there.
+
+    Of several who share an address the strictest counts. Whoever takes over a member permits nothing by it.
+    """
+    refused = frozenset(contact.refused)
+    no = {*contact.withdrawn, *refused}
+    is_all_told = EVERY_PURPOSE in no or (mirror is not None and mirror.pushed_hash == HEIR)
     return {
-        one: purpose in contact.purposes
+        one: purpose in contact.purposes and not refused & {purpose, EVERY_PURPOSE}
         for one, purpose in audience.marketing_permissions.items()
-        if purpose in contact.purposes or is_all_withdrawn or purpose in withdrawn
+        if is_all_told or purpose in no or purpose in contact.purposes
     }
 
 
@@ -166,8 +170,9 @@ def _fields(
         return {}, False
     values: dict[str, Any] = {}
     is_held = False
-    for tag, value in desired.merge_fields.items():
+    for tag, ours in desired.merge_fields.items():
         theirs, theirs_at = mirror.merge_fields.get(tag), mirror.theirs_changed.get(tag)
+        value = fill_address(ours, theirs)
         if is_same_value(value, theirs) or (is_pushed and theirs_at is None):
             continue
         direction = _direction(audience, tag)

@@ -94,11 +94,18 @@ FORGET_DOUBLES = text(
         "   AND w.id < a.id)"
     )
 )
+# What is kept of a row that goes to somebody else.
+TAKEN_OVER = """CASE WHEN m.status IN ('unsubscribed', 'cleaned') THEN ''
+            WHEN m.pushed_hash IN ('', 'left') THEN m.pushed_hash ELSE 'heir' END"""
+# Of the heirs of a statement: what says no more than why they could not be a member.
+MAKE_ROOM = """
+    DELETE FROM members WHERE audience_id = :audience_id AND status = '' AND sync_state = 'failed'
+      AND contact_id = ANY(ARRAY({heirs}))
+"""
 # The member of somebody who is no more to be written to at its address is not taken out while somebody else has that
 # address and a say of their own: it is theirs, who may be about to make it. That Muster took somebody out is nothing by which
 # it may take in somebody else.
-HAND_OVER = text("""
-    WITH heirs AS (
+HEIRS = """
         SELECT DISTINCT ON (w.id) a.id AS giver_id, w.id AS heir_id
         FROM unnest(CAST(:ids AS bigint[])) AS a(id)
         CROSS JOIN LATERAL (SELECT subscriber_hash AS hash, lower(btrim(email_address)) AS email FROM members
@@ -111,15 +118,37 @@ HAND_OVER = text("""
             WHERE kind = 'email' AND scope = '' AND match_value = m.email OFFSET 0) AS i
         CROSS JOIN LATERAL (SELECT id FROM contacts WHERE id = i.contact_id AND state = 'active'
             AND md5(lower(btrim(fields ->> 'email'))) = m.hash OFFSET 0) AS w
-        WHERE NOT EXISTS (SELECT FROM members WHERE audience_id = :audience_id AND contact_id = w.id)
+        WHERE NOT EXISTS (SELECT FROM members WHERE audience_id = :audience_id AND contact_id = w.id
+            AND (status <> '' OR sync_state <> 'failed'))
           AND EXISTS (SELECT FROM consents k WHERE k.contact_id = w.id AND k.channel = :channel AND k.purpose IN (:purpose, '*'))
-        ORDER BY w.id, a.id)
+        ORDER BY w.id, a.id
+"""
+MAKE_ROOM_FOR_HEIRS = text(MAKE_ROOM.format(heirs=f"SELECT heir_id FROM ({HEIRS}) AS h"))  # noqa: S608 - constants only
+HAND_OVER = text(f"""
+    WITH heirs AS ({HEIRS})
     UPDATE members m SET contact_id = h.heir_id,
-        pushed_hash = CASE WHEN m.status IN ('unsubscribed', 'cleaned') THEN '' ELSE m.pushed_hash END
+        pushed_hash = {TAKEN_OVER}
     FROM heirs h WHERE m.audience_id = :audience_id AND m.contact_id = h.giver_id
       AND h.heir_id = (SELECT min(o.heir_id) FROM heirs o WHERE o.giver_id = h.giver_id)
     RETURNING m.contact_id, h.giver_id
-""")
+""")  # noqa: S608 - constants only
+# Whoever speaks for an address has its member, or a row of it already.
+GIVEN = "unnest(CAST(:givers AS bigint[]), CAST(:heirs AS bigint[])) AS p(giver_id, heir_id)"
+MAKE_ROOM_FOR_SPEAKERS = text(MAKE_ROOM.format(heirs="SELECT unnest(CAST(:heirs AS bigint[]))"))
+HAND_TO_SPEAKERS = text(f"""
+    UPDATE members m SET contact_id = p.heir_id, pushed_hash = {TAKEN_OVER}
+    FROM (SELECT DISTINCT ON (heir_id) giver_id, heir_id FROM {GIVEN} ORDER BY heir_id, giver_id) AS p
+    WHERE m.audience_id = :audience_id AND m.contact_id = p.giver_id AND m.status <> ''
+      AND NOT EXISTS (SELECT FROM members WHERE audience_id = :audience_id AND contact_id = p.heir_id)
+    RETURNING m.contact_id, p.giver_id
+""")  # noqa: S608 - constants only
+FORGET_GIVEN = text(f"""
+    DELETE FROM members m USING {GIVEN}
+    WHERE m.audience_id = :audience_id AND m.contact_id = p.giver_id AND m.status <> ''
+      AND EXISTS (SELECT FROM members h WHERE h.audience_id = :audience_id AND h.contact_id = p.heir_id
+        AND h.subscriber_hash = m.subscriber_hash AND h.status <> '')
+    RETURNING p.giver_id, p.heir_id
+""")  # noqa: S608 - constants only
 
 # Two rows at each other's address, or a winner's at an old address and a merged contact's at the winner's: each takes the other's
 # place. (Mailchimp lets no member move to an address that another one has.) As with heirs, that Muster took somebody out is
@@ -145,7 +174,7 @@ ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('members.cro
 CROSS = tuple(
     text(
         "UPDATE members m SET contact_id = p.after,"  # noqa: S608 - constants only
-        " pushed_hash = CASE WHEN m.status IN ('unsubscribed', 'cleaned') THEN '' ELSE m.pushed_hash END"
+        f" pushed_hash = {TAKEN_OVER}"
         f" FROM (SELECT {before} AS before, {after} AS after"
         "   FROM unnest(CAST(:owners AS bigint[]), CAST(:others AS bigint[])) AS u(owner, other)) AS p"
         " WHERE m.audience_id = :audience_id AND m.contact_id = p.before"
@@ -170,7 +199,7 @@ def find_holders(session: Session, audience: AudienceView, contact_ids: Collecti
     for statement in (LET_GO, GIVE_WAY):
         session.execute(statement, asked)
     holders = _handed_over(session, ADOPT, asked)
-    if handed := _handed_over(session, HAND_OVER, asked):
+    if handed := _hand_over(session, asked):
         # Whoever gave a member away may have another, of somebody merged into them.
         holders |= handed | _handed_over(session, ADOPT, asked)
     if not session.execute(CROSSED, asked).first():
@@ -203,7 +232,25 @@ def find_holders_of(session: Session, audience: AudienceView, member_hashes: Ite
     if not strays:
         return set()
     asked["ids"] = numbers_column(strays)
-    return _handed_over(session, HAND_OVER, asked) | _handed_over(session, FORGET_DOUBLES, asked)
+    return _hand_over(session, asked) | _handed_over(session, FORGET_DOUBLES, asked)
+
+
+def hand_to_speakers(
+    session: Session, audience: AudienceView, pairs: Collection[tuple[int, int]]
+) -> set[int]:
+    """Members go from whoever leaves the audience (first of each pair) to whoever has their address. To be planned, too."""
+    if not pairs:
+        return set()
+    givers, heirs = zip(*sorted(pairs), strict=True)
+    asked = {**_asked(audience), "givers": numbers_column(givers), "heirs": numbers_column(heirs)}
+    session.execute(MAKE_ROOM_FOR_SPEAKERS, asked)
+    handed = _handed_over(session, HAND_TO_SPEAKERS, asked)
+    return handed | _handed_over(session, FORGET_GIVEN, asked)
+
+
+def _hand_over(session: Session, asked: Mapping[str, Any]) -> set[int]:
+    session.execute(MAKE_ROOM_FOR_HEIRS, asked)
+    return _handed_over(session, HAND_OVER, asked)
 
 
 def find_strays_at(session: Session, audience_id: int, member_hashes: Iterable[str]) -> set[int]:

@@ -1,14 +1,23 @@
 """Reading what planning looks at, for many contacts at once: audience, contacts with consents, mirror."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import text
+from msgspec.structs import replace
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.audiences.columns import numbers_column
 from app.audiences.formats import FieldSpec
+from app.audiences.households import (
+    OPTED_OUT,
+    Household,
+    find_refused,
+    judge_household,
+    list_neighbours,
+)
 from app.audiences.known import UNJUDGED, WHO
 from app.audiences.models import Audience
 from app.audiences.valve import Standing, settle_ledger
@@ -24,6 +33,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
 
     contact: ContactView
     mirror: Mirror | None
+    household: Household | None = None  # where the address is shared
 
     @property
     def is_elsewhere(self) -> bool:
@@ -34,6 +44,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
 def view_audience(audience: Audience) -> AudienceView:
     """An audience's row as planning sees it."""
     remote = audience.remote_schema or {}
+    gone_permissions: list[str] = remote.get("gone_permissions") or []
     return AudienceView(
         audience.id,
         audience.destination_id,
@@ -43,16 +54,21 @@ def view_audience(audience: Audience) -> AudienceView:
         audience.purpose,
         dict(audience.merge_fields),
         {tag: field_spec(one) for tag, one in (remote.get("merge_fields") or {}).items()},
-        tuple(str(tag) for tag in audience.tags),
+        tuple(str(tag).strip() for tag in audience.tags),
         dict(audience.entry_rule),
         audience.is_double_opt_in,
         audience.on_leave,
         str(remote.get("subscribe_url") or ""),
         on_return=audience.on_return,
         interests=_live_interests(audience.interests, remote),
-        marketing_permissions={str(one): str(what) for one, what in audience.marketing_permissions.items()},
+        marketing_permissions={
+            str(one): str(what)
+            for one, what in audience.marketing_permissions.items()
+            if one not in gone_permissions
+        },
         contact_id_field=audience.contact_id_field,
         gone_tags=tuple(remote.get("gone") or ()),
+        gone_permissions=tuple(one for one in gone_permissions if one in audience.marketing_permissions),
         gone_interests=tuple(
             sorted(set(audience.interests) - set(_live_interests(audience.interests, remote)))
         ),
@@ -111,38 +127,6 @@ LEFT JOIN LATERAL (SELECT * FROM members WHERE audience_id = :audience_id AND co
 ORDER BY asked.id
 """)  # noqa: S608 - constants only
 
-# A contact (o) that opted out and did not confirm since that it wants mail.
-OPTED_OUT = """EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
-    AND k.purpose IN (:purpose, '*') AND k.status = 'withdrawn'
-    AND NOT EXISTS (SELECT FROM consents n WHERE n.contact_id = o.id AND n.channel = :channel AND n.purpose = :purpose
-        AND n.status = 'given' AND n.proof = 'confirmed' AND n.decided_at > k.decided_at))"""
-
-# Others who use the address that this contact would be written at, or whose member has yet to move away from it: who they
-# are, whether they opted out, and whether they are the member already. (`kind || ""` keeps the planner from the index that begins with the kind.)
-NEIGHBOURS = text(f"""
-SELECT c.id, o.id AS other_id, (s.contact_id IS NOT NULL) AS is_self_member, (m.contact_id IS NOT NULL) AS is_member,
-       EXISTS (SELECT FROM consents k WHERE k.contact_id = c.id AND k.channel = :channel
-               AND k.purpose = :purpose AND k.status = 'given') AS is_self_willing,
-       EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel
-               AND k.purpose = :purpose AND k.status = 'given') AS is_willing,
-       o.is_sharer AND {OPTED_OUT} AS is_opted_out
-FROM unnest(CAST(:ids AS bigint[])) AS asked(id)
-CROSS JOIN LATERAL (SELECT scope, match_value FROM identities WHERE contact_id = asked.id AND kind || '' = 'email'
-    OFFSET 0) AS i
-CROSS JOIN LATERAL (SELECT contact_id FROM identities WHERE kind = 'email' AND scope = i.scope
-    AND match_value = i.match_value AND contact_id <> asked.id OFFSET 0) AS j
-CROSS JOIN LATERAL (SELECT id, lower(btrim(fields ->> 'email')) AS email FROM contacts
-    WHERE id = asked.id AND state = 'active' OFFSET 0) AS c
-CROSS JOIN LATERAL (SELECT id, coalesce(lower(btrim(fields ->> 'email')) = c.email, false) AS is_sharer FROM contacts
-    WHERE id = j.contact_id AND state = 'active' OFFSET 0) AS o
-LEFT JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND contact_id = o.id
-    AND status <> '' AND (o.is_sharer OR status IN ('subscribed', 'pending', 'transactional'))
-    AND subscriber_hash = md5(c.email) OFFSET 0) AS m ON true
-LEFT JOIN LATERAL (SELECT contact_id FROM members WHERE audience_id = :audience_id AND contact_id = c.id AND status <> ''
-    AND subscriber_hash = md5(c.email) OFFSET 0) AS s ON true
-WHERE o.is_sharer OR (m.contact_id IS NOT NULL AND EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id
-    AND k.channel = :channel AND k.purpose = :purpose AND k.status = 'given'))
-""")  # noqa: S608 - constants only
 # Of contacts whose member is at another address than theirs: those where somebody has that one by now and opted out.
 REFUSED_THERE = text(f"""
 SELECT a.id FROM unnest(CAST(:ids AS bigint[])) AS a(id)
@@ -154,6 +138,19 @@ CROSS JOIN LATERAL (SELECT id FROM contacts WHERE id = i.contact_id AND state = 
     AND md5(lower(btrim(fields ->> 'email'))) = m.hash OFFSET 0) AS o
 WHERE {OPTED_OUT}
 """)  # noqa: S608 - constants only
+# The same: those who have that address by now and gave consent, the eldest first.
+WANTED_THERE = text("""
+SELECT a.id, o.id AS other_id FROM unnest(CAST(:ids AS bigint[])) AS a(id)
+CROSS JOIN LATERAL (SELECT subscriber_hash AS hash, lower(btrim(email_address)) AS email FROM members
+    WHERE audience_id = :audience_id AND contact_id = a.id AND status <> '' OFFSET 0) AS m
+CROSS JOIN LATERAL (SELECT contact_id FROM identities WHERE kind = 'email' AND scope = '' AND match_value = m.email
+    AND contact_id <> a.id OFFSET 0) AS i
+CROSS JOIN LATERAL (SELECT id FROM contacts WHERE id = i.contact_id AND state = 'active'
+    AND md5(lower(btrim(fields ->> 'email'))) = m.hash OFFSET 0) AS o
+WHERE EXISTS (SELECT FROM consents k WHERE k.contact_id = o.id AND k.channel = :channel AND k.purpose = :purpose
+    AND k.status = 'given')
+ORDER BY a.id, o.id
+""")
 
 
 def load_situations(
@@ -169,55 +166,118 @@ def load_situations(
         "with_purposes": audience.entry.needs_purposes or bool(audience.marketing_permissions),
         "with_withdrawn": bool(audience.marketing_permissions),
     }
-    blocked, speakers = _neighbours(session, values)
+    rows = {row[0]: row for row in map(tuple, session.execute(LOAD, values).all())}
+    neighbours = list_neighbours(session, values)
+    refused = find_refused(session, values, neighbours) if audience.marketing_permissions else {}
+    is_let_in = _door(session, audience, values, rows)
     managed = {tag.casefold() for tag in audience.managed_tags}
     reviewed = [tag for tag, one in audience.outward.fields.items() if one.direction == "review"]
     # Plain tuples: reading a row's columns by name is the dearest part of loading thousands.
     situations = {
-        row[0]: Situation(
-            _contact(row, row[0] in blocked, speakers.get(row[0])), _mirror(row, managed, reviewed)
-        )
-        for row in map(tuple, session.execute(LOAD, values).all())
+        contact_id: Situation(_contact(row), _mirror(row, managed, reviewed))
+        for contact_id, row in rows.items()
     }
+    for contact_id, others in neighbours.items():
+        situations[contact_id] = _at_home(
+            situations[contact_id], others, is_let_in, refused.get(contact_id, ())
+        )
     moved = [contact_id for contact_id, one in situations.items() if one.is_elsewhere]
     if moved:
         asked = {**values, "ids": numbers_column(moved)}
         for contact_id in session.scalars(REFUSED_THERE, asked).all():
-            one = situations[contact_id]
-            assert one.mirror is not None  # it is elsewhere
-            situations[contact_id] = Situation(
-                one.contact, msgspec.structs.replace(one.mirror, is_refused_there=True)
-            )
+            situations[contact_id] = _with_mirror(situations[contact_id], is_refused_there=True)
+        for contact_id, other_id in reversed(session.execute(WANTED_THERE, asked).all()):
+            if is_let_in(other_id):
+                situations[contact_id] = _with_mirror(situations[contact_id], heir_id=other_id)
     return situations
 
 
-def _neighbours(session: Session, values: Mapping[str, Any]) -> tuple[set[int], dict[int, int]]:
-    """Contacts whose address somebody opted out, and who speaks for a shared address.
+def list_handings(situations: Mapping[int, Situation], audience: AudienceView) -> set[tuple[int, int]]:
+    """Who is to give their member to whom: for they leave it, or for the other one was chosen to stand for the address."""
+    found = {
+        (one.household.holder_id, contact_id)
+        for contact_id, one in situations.items()
+        if one.household is not None and one.household.holder_id is not None
+    }
+    leaving = {
+        (contact_id, one.mirror.heir_id)
+        for contact_id, one in situations.items()
+        if one.mirror is not None
+        and one.mirror.heir_id is not None
+        and not (one.is_elsewhere and _stays(one.contact, audience))
+    }
+    return found | leaving
 
-    That is its member; else the oldest contact that gave consent.
-    """
-    blocked: set[int] = set()
-    first: dict[int, tuple[bool, bool, int]] = {}
-    for row in session.execute(NEIGHBOURS, values):
-        if row.is_opted_out:
-            blocked.add(row.id)
-        known = first.get(row.id, (not row.is_self_member, not row.is_self_willing, row.id))
-        first[row.id] = min(known, (not row.is_member, not row.is_willing, row.other_id))
-    return blocked, {contact_id: speaker[-1] for contact_id, speaker in first.items()}
+
+def list_speakers_to_tell(situations: Mapping[int, Situation]) -> set[int]:
+    """Who speaks for others' addresses and is to be planned with them: they wait for that, or permit less by it."""
+    return {
+        one.household.speaker_id
+        for contact_id, one in situations.items()
+        if one.household is not None
+        and one.household.speaker_id != contact_id
+        and (one.household.is_waited_for or one.contact.withdrawn)
+    }
 
 
-def _contact(row: tuple[Any, ...], is_blocked: bool, speaker_id: int | None) -> ContactView:
+def _stays(contact: ContactView, audience: AudienceView) -> bool:
+    is_let_in = not audience.entry.tests or audience.entry.holds(contact.facts)
+    return contact.standing.is_admitted and is_let_in
+
+
+def _with_mirror(one: Situation, **known: Any) -> Situation:
+    assert one.mirror is not None  # asked for only where there is one
+    return replace(one, mirror=replace(one.mirror, **known))
+
+
+def _door(
+    session: Session, audience: AudienceView, values: Mapping[str, Any], rows: Mapping[int, tuple[Any, ...]]
+) -> Callable[[int], bool]:
+    """Whether the entry rule lets somebody in, who may be none of those that are loaded."""
+    if not audience.entry.tests:
+        return lambda _contact_id: True
+
+    @cache
+    def is_let_in(contact_id: int) -> bool:
+        row = rows.get(contact_id)
+        if row is None:
+            asked = {**values, "ids": numbers_column([contact_id])}
+            row = next(map(tuple, session.execute(LOAD, asked)), None)
+        return row is not None and audience.entry.holds(_contact(row).facts)
+
+    return is_let_in
+
+
+def _at_home(
+    one: Situation, others: Sequence[Row[Any]], is_let_in: Callable[[int], bool], refused: tuple[str, ...]
+) -> Situation:
+    """With what it means that others use the same address."""
+    contact_id, standing = one.contact.contact_id, one.contact.standing
+    home = judge_household(contact_id, others, is_let_in, is_out=standing.is_opted_out)
+    contact = replace(
+        one.contact,
+        standing=replace(standing, is_address_blocked=home.is_blocked),
+        speaker_id=home.speaker_id,
+        refused=refused,
+    )
+    mirror = one.mirror
+    if mirror is not None and home.heir_id is not None and not one.is_elsewhere:
+        mirror = replace(mirror, heir_id=home.heir_id)
+    return Situation(contact, mirror, home)
+
+
+def _contact(row: tuple[Any, ...]) -> ContactView:
     contact_id, state, fields, tags, purpose_status, all_status, is_later, evidence_id, proof = row[:9]
     provenance, sources, purposes, withdrawn = row[9:13]
     ledger = settle_ledger(purpose_status, all_status, is_purpose_confirmed_later=is_later)
-    standing = Standing(ledger, is_blocked, evidence_id, proof == "confirmed")
+    standing = Standing(ledger, False, evidence_id, proof == "confirmed")
     return ContactView(
         contact_id,
         state,
         fields,
         tuple(tags),
         standing,
-        speaker_id,
+        None,
         provenance or {},
         tuple(sources or ()),
         tuple(purposes or ()),

@@ -195,7 +195,7 @@ def distrust_members(session: Session, audience_id: int, contact_ids: Collection
     if contact_ids:
         session.execute(
             text(
-                "UPDATE members SET pushed_hash = CASE WHEN pushed_hash IN ('', 'left') THEN pushed_hash ELSE 'stale' END,"
+                "UPDATE members SET pushed_hash = CASE WHEN pushed_hash IN ('', 'left', 'heir') THEN pushed_hash ELSE 'stale' END,"
                 " merge_fields = '{}', tags = '{}', updated_at = now()"
                 " WHERE audience_id = :audience_id AND contact_id = ANY(CAST(:ids AS bigint[]))"
             ),

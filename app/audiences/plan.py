@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from app.audiences.desire import NONE, Desired, Difference, desire, find_difference, for_new
+from app.audiences.operation import LEAVING_ADDRESS, Kind, Operation
 from app.audiences.troubles import find_trouble, unfit_trouble
 from app.audiences.valve import (
     REACHABLE_THERE,
     SAFE_IF_NEW,
-    SUBSCRIBING,
     Move,
     Remote,
     Standing,
@@ -19,12 +17,7 @@ from app.audiences.valve import (
     entry_status,
     must_unsubscribe,
 )
-from app.audiences.views import STALE, AudienceView, ContactView, Mirror, Trouble
-from integrations.mailchimp.answers import subscriber_hash
-
-Kind = Literal[
-    "nothing", "upsert", "ask", "set_status", "archive", "erase", "change_email", "tags", "cannot_sync"
-]
+from app.audiences.views import STALE, AudienceView, ContactView, Mirror
 
 # Why somebody leaves, for the timeline.
 NO_LONGER_FITS = "no longer fits the audience's rule"
@@ -34,54 +27,6 @@ NO_CONSENT = "has no consent any more"
 WITHDRAWN = "withdrew consent"
 ADDRESS_WITHDRAWN = "somebody at the same address opted out"
 ERASED = "was erased"
-
-
-class Operation(msgspec.Struct, frozen=True, gc=False):
-    """One intended step for one contact. `member` is the hash to address; `tags` are all that should be set.
-
-    `is_new`: the mirror does not know the member, so that a write may make it. `status` is empty in every profile
-    write; it is set to unsubscribe, and to take in again a member with consent for whom Mailchimp holds nothing
-    against it. An `ask` sends `pending` for the line of the ledger `evidence_id`; a `set_status` has it where the member
-    was asked and has not answered. `interests` and `permissions` are those to change; `known` the merge fields that the mirror had, so that an answer shows what others changed.
-    An `erase` with status "forgotten" is the audience's policy; the contact stays, and the mirror says so.
-    """
-
-    kind: Kind
-    contact_id: int
-    email: str = ""
-    member: str = ""
-    status_if_new: str = ""
-    status: str = ""
-    merge_fields: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    tags: tuple[str, ...] = ()
-    tags_add: tuple[str, ...] = ()
-    tags_remove: tuple[str, ...] = ()
-    pushed_hash: str = ""
-    is_new: bool = False
-    trouble: Trouble | None = None
-    interests: Mapping[str, bool] = msgspec.field(default_factory=dict)
-    permissions: Mapping[str, bool] = msgspec.field(default_factory=dict)
-    known: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    evidence_id: int | None = None  # that the person confirmed, or that was asked about in vain
-    is_double_opt_in: bool = False
-    was: str = ""  # the member's status as known: a decided status rests on it, and it is no news
-    seen_at: datetime | None = None  # when the member had changed last, as known: an `ask` rests on it
-    reason: str = ""
-
-    @property
-    def is_call(self) -> bool:
-        return self.kind not in {"nothing", "cannot_sync"}
-
-    @property
-    def is_subscribing(self) -> bool:
-        return self.status in SUBSCRIBING or (self.kind == "upsert" and self.status_if_new in SUBSCRIBING)
-
-    @property
-    def is_bulk(self) -> bool:
-        """Whether it can travel with others in one POST /lists/{id}, which takes no marketing permissions."""
-        if self.kind == "upsert":
-            return not self.status and bool(not self.permissions or self.is_new or self.merge_fields)
-        return self.kind == "set_status" and self.member == subscriber_hash(self.email)
 
 
 def plan_member(contact: ContactView, mirror: Mirror | None, audience: AudienceView) -> Operation:
@@ -198,6 +143,8 @@ def _leave(contact: ContactView, mirror: Mirror | None, audience: AudienceView, 
     is_there = mirror is not None and (mirror.status in REACHABLE_THERE or mirror.is_uncertain)
     if mirror is None or not is_ours or not is_there or mirror.is_taken_out_by_us or policy == "keep":
         return Operation("nothing", contact.contact_id)
+    if mirror.heir_id is not None:  # whose member it is from now on
+        return Operation("nothing", contact.contact_id)
     kind, status = LEAVING[policy]
     return Operation(
         kind,
@@ -223,8 +170,6 @@ def _leave_merged(contact: ContactView, mirror: Mirror | None, audience: Audienc
     return _leave(contact, mirror, audience, MERGED)
 
 
-# What takes a member away from the address it has.
-LEAVING_ADDRESS: frozenset[Kind] = frozenset({"change_email", "archive", "erase"})
 LEAVING: Mapping[str, tuple[Kind, str]] = {
     "archive": ("archive", ""),
     "unsubscribe": ("set_status", "unsubscribed"),
@@ -277,6 +222,7 @@ def _profile(desired: Desired, contact: ContactView, mirror: Mirror, audience: A
             member=mirror.member_hash,
             was=mirror.status,
             known=mirror.merge_fields,
+            is_wanted=mirror.heir_id is not None,
         )
     if difference.is_profile or difference.permissions:
         return _step("upsert", desired, difference, known=mirror.merge_fields, was=mirror.status)
@@ -309,6 +255,7 @@ def _step(
     evidence_id: int | None = None,
     seen_at: datetime | None = None,
     is_new: bool = False,
+    is_wanted: bool = False,
 ) -> Operation:
     return Operation(
         kind,
@@ -330,4 +277,5 @@ def _step(
         evidence_id,
         was=was,
         seen_at=seen_at,
+        is_wanted=is_wanted,
     )

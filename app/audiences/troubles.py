@@ -32,7 +32,7 @@ STAYS_OUT: Mapping[Move, tuple[str, str, str]] = {
     ),
     "asked_once": (
         "asked_once",
-        "Mailchimp remembers an opt-out. The person was asked once to confirm the new consent and has not yet.",
+        "The person was asked once to confirm this consent and has not yet.",
         "",
     ),
 }
@@ -46,7 +46,7 @@ def find_trouble(
         return Trouble(
             "shared_address",
             f"Contact {contact.speaker_id} stands for this address in this audience.",
-            "Give this person an address of their own, or merge the two.",
+            "Give this person an address of their own, merge the two, or let this one stand for it: `muster contacts speak`.",
         )
     if move not in CALLS:
         code, reason, hint = STAYS_OUT[move]

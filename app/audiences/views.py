@@ -20,6 +20,8 @@ CAREFUL = frozenset({"theirs", "review"})
 LEFT = "left"
 # ... and of somebody whom Muster wrote, without knowing all that stands there.
 STALE = "stale"
+# A member taken over from somebody else: ours, and what that one permitted is nobody else's consent.
+HEIR = "heir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class AudienceView:
     contact_id_field: str = ""
     gone_tags: tuple[str, ...] = ()  # mapped, but no longer there at Mailchimp
     gone_interests: tuple[str, ...] = ()  # managed, but no longer there
+    gone_permissions: tuple[str, ...] = ()  # managed, but refused, and not in `marketing_permissions` for it
     is_read: bool = True  # Mailchimp's members were read once, so that a new one is known to be new
     shape: Shape = field(init=False, compare=False, repr=False)
     entry: EntryTest = field(init=False, compare=False, repr=False)
@@ -84,6 +87,10 @@ class AudienceView:
     def outward(self) -> Outward:
         """The merge-field mapping, compiled: inputs and direction of each tag."""
         return self.shape.outward
+
+    def without_gone(self, permissions: Mapping[str, bool]) -> dict[str, bool]:
+        """Without the marketing permissions that Mailchimp is known to refuse."""
+        return {one: is_given for one, is_given in permissions.items() if one not in self.gone_permissions}
 
     @property
     def form_hint(self) -> str:
@@ -120,6 +127,7 @@ class ContactView(msgspec.Struct, frozen=True, gc=False):
     sources: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()  # of the audience's channel, to which consent is given
     withdrawn: tuple[str, ...] = ()  # of the same channel, to which it is withdrawn; "*" is every purpose
+    refused: tuple[str, ...] = ()  # the same, by others at the address
 
     @property
     def email(self) -> str:
@@ -150,6 +158,8 @@ class Mirror(msgspec.Struct, frozen=True, gc=False):
     asked_evidence_id: int | None = None
     # The contact has another address by now, and whoever has the member's opted out.
     is_refused_there: bool = False
+    # Whose the member is to be should this contact leave it: they have its address, consent and fit the rule.
+    heir_id: int | None = None
 
     @property
     def is_uncertain(self) -> bool:

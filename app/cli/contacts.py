@@ -1,4 +1,4 @@
-"""`muster contacts`: find, show, export, erase, merge, unmerge."""
+"""`muster contacts`: find, show, export, erase, merge, unmerge, speak."""
 
 import getpass
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from app.contacts.erase import Erased, erase_contact
 from app.contacts.export import export_contact, list_memberships, plain
 from app.contacts.merge import Merged, merge, unmerge
 from app.contacts.read import ContactLine, ContactView, find_contacts, get_contact_view
+from app.contacts.speak import choose_speaker
 from app.core.audit import audit
 from mappings.language.fields import default_fields
 
@@ -22,7 +23,7 @@ NAME_FIELDS = ("first_name", "last_name")
 
 @click.group()
 def contacts() -> None:
-    """People: find, show, export, erase, merge."""
+    """People: find, show, export, erase, merge, choose who stands for an address."""
 
 
 @contacts.command()
@@ -152,6 +153,22 @@ def _erased_text(contact_id: int, erased: Erased) -> str:
     if not erased.members:
         return f"Contact {contact_id} is erased."
     return f"Contact {contact_id} is erased here; {len(erased.members)} memberships are deleted at Mailchimp next."
+
+
+@contacts.command()
+@click.argument("contact_id", type=ROW_ID)
+@json_option
+def speak(contact_id: int, as_json: bool) -> None:
+    """Let CONTACT_ID stand for the address that it shares: in each audience where it may be written."""
+    with open_runtime().transaction() as session:
+        ids = choose_speaker(session, contact_id)
+        queue_changes(session, ids)
+        _audit(session, "contact.speak", contact_id, {"contact_ids": list(ids)})
+    emit(
+        {"contact_id": contact_id, "contact_ids": list(ids)},
+        as_json=as_json,
+        text=f"Contact {contact_id} stands for the address of {len(ids)} people now.",
+    )
 
 
 @contacts.command("merge")

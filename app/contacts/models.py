@@ -49,6 +49,7 @@ class Contact(Base):
     # name -> {patch_id, event_id, source_id, occurred_at}
     provenance: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    is_speaker: Mapped[bool] = mapped_column(server_default="false")  # chosen to stand for a shared address
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 

@@ -17,7 +17,7 @@ MAILED = frozenset({"subscribed", "transactional"})
 ABSENT = frozenset({"", "archived", "forgotten"})  # listed by nobody
 # Who is known how: contact, ledger, mirror, and whether somebody with the same address opted out.
 EVERYBODY = """
-    SELECT a.list_id, a.slug, a.tags, c.id, c.state, c.fields, c.tags, coalesce(k.status, 'none'),
+    SELECT a.list_id, a.slug, a.tags, a.entry_rule, c.id, c.state, c.fields, c.tags, coalesce(k.status, 'none'),
         EXISTS (SELECT FROM consents e WHERE e.contact_id = c.id AND e.channel = 'email' AND e.purpose = '*'
                 AND e.status = 'withdrawn' AND NOT coalesce(k.proof = 'confirmed' AND k.decided_at > e.decided_at, false)),
         EXISTS (SELECT FROM contacts o JOIN consents w ON w.contact_id = o.id AND w.status = 'withdrawn'
@@ -51,6 +51,7 @@ class Known:
     list_id: str
     slug: str
     managed: list[str]
+    rule: Mapping[str, Any]
     contact_id: int
     state: str
     fields: Mapping[str, Any]
@@ -143,7 +144,8 @@ def _is_mailed_against_their_word(one: Known, there: Mapping[str, Mapping[str, A
 
 def _is_not_as_wanted(one: Known, there: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Whoever is a member by consent has our values; whoever gave consent is a member, or the reason is noted."""
-    is_wanted = one.consent == "given" and not one.is_opted_out and bool(one.email_hash)
+    is_let_in = not set(one.rule.get("tags_none", ())) & set(one.tags)
+    is_wanted = one.consent == "given" and not one.is_opted_out and bool(one.email_hash) and is_let_in
     if not is_wanted or one.sync_state == "failed":
         return
     member = there.get(one.email_hash)

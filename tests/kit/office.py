@@ -19,6 +19,7 @@ from app.contacts.drafts import lock_drafts
 from app.contacts.ledger import EvidenceRow, append_evidence, derive_consents
 from app.contacts.merge import merge, unmerge
 from app.contacts.normalise import match_value
+from app.contacts.speak import choose_speaker
 from app.core.clock import database_now
 from app.core.db import transaction
 from integrations.mailchimp.gateway import Gateway
@@ -160,15 +161,23 @@ class Office:
             queue_changes(session, ids)
         return ids
 
-    def say(self, contact_id: int, verdict: str, email: str, proof: str = "claimed") -> None:
-        """One statement about consent, now."""
+    def say(
+        self,
+        contact_id: int,
+        verdict: str,
+        email: str,
+        proof: str = "claimed",
+        *,
+        purpose: str = "newsletter",
+    ) -> None:
+        """One statement about consent, now; of the person where there is no address."""
         with transaction(self.sessions) as session:
             now = database_now(session)
             append_evidence(
                 session,
                 [
                     EvidenceRow(
-                        contact_id, "email", "newsletter", match_value("email", email).value, verdict, proof,
+                        contact_id, "email", purpose, match_value("email", email).value if email else "", verdict, proof,
                         "", "form", now, now, None, None, 0, "test",
                     )
                 ],
@@ -211,6 +220,11 @@ class Office:
     def fields(self, contact_id: int) -> dict[str, Any]:
         """What the customer database has of a contact."""
         return dict(self.execute("SELECT fields FROM contacts WHERE id = :id", id=contact_id)[0][0])
+
+    def choose(self, contact_id: int) -> None:
+        """Let a contact stand for its address."""
+        with transaction(self.sessions) as session:
+            queue_changes(session, choose_speaker(session, contact_id))
 
     def touch(self, *contact_ids: int) -> None:
         with transaction(self.sessions) as session:

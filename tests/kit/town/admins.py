@@ -1,16 +1,28 @@
-"""What admins do: merge, unmerge, erase, replay, and publish a mapping again."""
+"""What admins do: merge, unmerge, erase, replay, publish a mapping again, send away and take back, choose a speaker."""
+
+from contextlib import suppress
 
 from sqlalchemy import text
 
 from app.audiences.outbox import queue_changes
 from app.contacts import merge as merging
 from app.contacts.erase import erase_contact
+from app.contacts.speak import choose_speaker
 from app.core.errors import ConflictError
 from app.inbox import replay as replaying
 from app.sources.mappings import mapping_in_force, publish_mapping
 from mappings.language.fields import default_fields
-from tests.kit.town.steps import Step
+from tests.kit.town.steps import AWAY, Step
 from tests.kit.town.town import Town
+
+TAG = {
+    "added": """
+        WITH said AS (INSERT INTO contact_patches (contact_id, occurred_at, tags_added) VALUES (:id, now(), :tags))
+        UPDATE contacts SET tags = tags || CAST(:tags AS text[]) WHERE id = :id""",
+    "removed": """
+        WITH said AS (INSERT INTO contact_patches (contact_id, occurred_at, tags_removed) VALUES (:id, now(), :tags))
+        UPDATE contacts SET tags = ARRAY(SELECT t FROM unnest(tags) AS t WHERE t <> ALL(:tags)) WHERE id = :id""",
+}
 
 
 def merge(town: Town, step: Step) -> None:
@@ -64,6 +76,26 @@ def erase(town: Town, step: Step) -> None:
     for email in erased.addresses:
         if "@" in email and email.casefold() not in shared:
             town.judge.withdraw(email, town.now, town.number, what="erasure")
+
+
+def go_away(town: Town, step: Step) -> None:
+    """A tag by which no audience wants them any more; or it is taken off again."""
+    people = town.select("SELECT id, tags FROM contacts WHERE state = 'active' ORDER BY id")
+    if not people:
+        return
+    contact_id, tags = people[step.number % len(people)]
+    change = "removed" if AWAY in tags else "added"
+    with town.runtime.transaction() as session:
+        session.execute(text(TAG[change]), {"id": contact_id, "tags": [AWAY]})
+        queue_changes(session, [contact_id])
+
+
+def speak(town: Town, step: Step) -> None:
+    people = town.select("SELECT id FROM contacts WHERE state = 'active' ORDER BY id")
+    if not people:
+        return
+    with town.runtime.transaction() as session, suppress(ConflictError):
+        queue_changes(session, choose_speaker(session, people[step.number % len(people)][0]))
 
 
 def replay(town: Town, step: Step) -> None:

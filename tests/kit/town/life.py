@@ -20,7 +20,7 @@ STEPS: dict[str, Callable[[Town, Step], None]] = {
     "push": work.push, "crash": work.crash, "race": work.race, "pull": work.pull, "reconcile": work.reconcile,
     "fault": work.fault, "mend": work.mend, "wait": work.wait, "pause": work.pause, "resume": work.resume,
     "merge": admins.merge, "unmerge": admins.unmerge, "erase": admins.erase, "replay": admins.replay,
-    "republish": admins.republish, "api": work.turn_switches,
+    "republish": admins.republish, "go_away": admins.go_away, "speak": admins.speak, "api": work.turn_switches,
 }  # fmt: skip
 assert set(STEPS) == set(WEIGHTS)
 

@@ -8,11 +8,12 @@ SINGLE, DOUBLE = "a1b2c3d4e5", "d0ub1e0123"
 LISTS = (SINGLE, DOUBLE)
 PEOPLE = (("Ada", "Hart"), ("Ben", "Hart"), ("Cleo", "Moss"), ("Dov", "Lind"))
 FAMILY = "family@house.test"
+AWAY = "away"  # the tag of whom no audience wants
 WEIGHTS: dict[str, int] = {
     "form": 10, "proof": 5, "leave": 4, "late_form": 3, "row": 4, "act": 5, "sign_up": 4, "confirm": 5, "edit": 2,
     "move": 3, "staff": 5, "hook": 7, "all_hooks": 2, "lose_hooks": 1, "push": 14, "crash": 2, "race": 3, "pull": 8,
     "reconcile": 2, "fault": 4, "mend": 1, "wait": 4, "pause": 1, "resume": 2, "merge": 3, "unmerge": 2, "erase": 2,
-    "replay": 2, "republish": 1, "api": 0,
+    "replay": 2, "republish": 1, "go_away": 3, "speak": 1, "api": 0,
 }  # fmt: skip
 
 

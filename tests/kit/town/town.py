@@ -32,7 +32,7 @@ from integrations.mailchimp.simulator.server import RunningSimulator
 from integrations.mailchimp.simulator.staff import STAFF_ACTS
 from mappings.language.presets import find_preset
 from tests.kit.history import Judge
-from tests.kit.town.steps import DOUBLE, LISTS
+from tests.kit.town.steps import AWAY, DOUBLE, LISTS
 
 STRANGERS = ("stranger1@else.test", "stranger2@else.test", "stranger3@else.test")
 BEHIND_SECONDS = 540  # a reading looks ten minutes back
@@ -112,7 +112,8 @@ class Town:
             fields = (MergeField(1, "FNAME", "FNAME", "text"), MergeField(2, "LNAME", "LNAME", "text"))
             live = LiveAudience(DOUBLE, "Double", merge_fields=fields, is_double_optin=True)
             wish = AudienceWish("double", DOUBLE, tags=["Alumni", "Friends"])
-            add_audience(session, session.get_one(Destination, single.destination_id), live, wish)
+            double = add_audience(session, session.get_one(Destination, single.destination_id), live, wish)
+            single.entry_rule = double.entry_rule = {"tags_none": [AWAY]}
 
     def begin(self) -> None:
         """An empty town; sources and audiences stay."""
