@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from app.audiences.load import load_situations, view_audience
 from app.audiences.models import Audience
-from app.audiences.plan import Operation, plan_member
+from app.audiences.operation import Operation
+from app.audiences.plan import plan_member
 from app.core.errors import InvalidError
 from app.core.runtime import Runtime
 from app.inbox.claim import EVENT_COLUMNS, ClaimedEvent

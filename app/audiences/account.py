@@ -11,6 +11,7 @@ from app.audiences.connect import CALL_SECONDS, binding
 from app.audiences.models import Destination
 from app.audiences.outbox import excuse_pause, wake_changes
 from app.audiences.simulated import DESTINATION_SLUG
+from app.audiences.whose import describe_account, note_account
 from app.core.audit import audit
 from app.core.config import Settings
 from app.core.db import transaction
@@ -152,12 +153,12 @@ def store_access(session: Session, box: SecretBox, slug: str, access: Access, ac
             "Sign in with the right account, or connect this one under another name.",
         )
     destination.base_url, destination.login = access.base_url, access.login
-    destination.sealed_key, destination.account = box.seal(access.key, binding(slug)), dict(access.account)
+    destination.sealed_key = box.seal(access.key, binding(slug))
     if not is_new:
         excuse_pause(session, destination.paused_at, destination_id=destination.id)
     destination.paused_at, destination.paused_code, destination.paused_reason = None, None, None
     destination.breaker = {}
-    session.flush()
+    note_account(session, destination, access.account)
     if not is_new:
         wake_changes(session, destination.id)
     action = "destination.connect" if is_new else "destination.reconnect"
@@ -176,16 +177,6 @@ def get_destination(session: Session, slug: str) -> Destination:
     if found is None:
         raise NotFoundError(f"There is no destination {slug!r}.", "`muster destinations list` shows them.")
     return found
-
-
-def describe_account(info: AccountInfo, data_centre: str) -> dict[str, str]:
-    """What is kept of an account: {account_id, name, role, dc}."""
-    return {
-        "account_id": info.account_id,
-        "name": info.account_name,
-        "role": info.role,
-        "dc": data_centre,
-    }
 
 
 def _token_access(token: Token, info: AccountInfo) -> Access:

@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 from app.audiences.hooks import hook_state
 from app.audiences.models import Audience, Destination, SyncRun
 from app.audiences.pauses import BY_ADMIN, GONE, GUARD, MERGE_FIELD
+from app.audiences.permissions import permission_trouble
 from app.audiences.schema import interest_trouble
+from app.audiences.whose import SAME_LIST, SAME_LIST_STEP, list_twins, twin_trouble
 
-INTEREST = "interest"
+INTEREST, PERMISSION = "interest", "permission"
 
 Level = Literal["stopped", "waiting", "notice"]
 
@@ -41,6 +43,8 @@ NEXT_STEPS: Mapping[str, str] = {
     GONE: "Bring the audience back in Mailchimp, or remove it here; Muster asks by itself.",
     MERGE_FIELD: "`muster audiences add-field {slug} TAG` makes it again; or take it out of the mapping.",
     INTEREST: "Make it again in Mailchimp, where it gets a new id, and set that one; `muster audiences set {slug} interests.ID=` takes this one out.",
+    PERMISSION: "Set the right id; `muster audiences set {slug} marketing_permissions.ID=` takes this one out.",
+    SAME_LIST: SAME_LIST_STEP,
     GUARD: "Mend the rule or the list, and it goes on by itself; or `muster sync approve {slug}` lets them go.",
     "rejected": "Mend the rule or the list, and it goes on by itself; `muster sync resume {slug}` compares anew and asks again.",
     BY_ADMIN: "`muster sync resume {slug}` lets it go on.",
@@ -54,7 +58,12 @@ NEXT_STEPS: Mapping[str, str] = {
 
 def list_alerts(session: Session) -> list[Alert]:
     """Everything that is open now: what stopped first, then what waits, then notices; the oldest first of each."""
-    found = [*_of_destinations(session), *_of_audiences(session), *_of_runs(session)]
+    found = [
+        *_of_destinations(session),
+        *_of_audiences(session),
+        *_of_twins(session),
+        *_of_runs(session),
+    ]
     order = {"stopped": 0, "waiting": 1, "notice": 2}
     return sorted(found, key=lambda one: (order[one.level], str(one.since or "")))
 
@@ -91,9 +100,24 @@ def _of_audiences(session: Session) -> Iterator[Alert]:
         if still := {what: name for what, name in gone_interests.items() if what in one.interests}:
             reason = interest_trouble(still).reason
             yield _alert("notice", INTEREST, subject, one.slug, reason=reason)
+        refused = (one.remote_schema or {}).get("gone_permissions") or ()
+        if lacking := {
+            what: one.marketing_permissions[what] for what in refused if what in one.marketing_permissions
+        }:
+            reason = permission_trouble(one.slug, lacking).reason
+            yield _alert("notice", PERMISSION, subject, one.slug, reason=reason)
         hook = hook_state(one)
         if hook.trouble:
             yield _alert("notice", "webhook", subject, one.slug, since=hook.since, reason=hook.trouble)
+
+
+def _of_twins(session: Session) -> Iterator[Alert]:
+    """Audiences that turned out to be on one list of one account."""
+    for one, other in list_twins(session):
+        reason = twin_trouble(one, other).reason
+        yield _alert(
+            "notice", SAME_LIST, f"audience {one.slug}", one.slug, since=one.created_at, reason=reason
+        )
 
 
 def _of_runs(session: Session) -> Iterator[Alert]:

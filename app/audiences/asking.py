@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.audiences.operation import Operation
 from app.audiences.outcome import Outcome
-from app.audiences.plan import Operation
 
 NOTE = text("""
     UPDATE members m SET asked_evidence_id = r.evidence_id, updated_at = now()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from app.audiences.plan import Operation
+from app.audiences.operation import Operation
 from app.inbox.models import LIVE_LANE
 from integrations.mailchimp.gateway import BATCH_SIZE
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from app.audiences.plan import Operation
+from app.audiences.operation import Operation
 from app.audiences.views import Trouble
 from integrations.mailchimp.problems import BAD_MERGE_FIELD
 

@@ -16,7 +16,8 @@ from app.audiences.live import LiveAudience, default_merge_fields, read_live_aud
 from app.audiences.models import Audience, Destination
 from app.audiences.outbox import excuse_pause, queue_audience, wake_changes
 from app.audiences.settings import CHECKS, check_settings
-from app.audiences.simulated import API_KEY, DESTINATION_SLUG
+from app.audiences.simulated import ACCOUNT_ID, API_KEY, DESTINATION_SLUG
+from app.audiences.whose import find_twin, learn_accounts_with
 from app.core.audit import audit
 from app.core.config import Settings
 from app.core.db import transaction
@@ -50,18 +51,24 @@ class AudienceWish:
 
 
 def ensure_destination(session: Session, box: SecretBox, settings: Settings) -> Destination:
-    """The account that the settings name: the real one, or the simulator. A changed key or address is taken over."""
+    """The account that the settings name: the real one, or the simulator. A changed key or address is taken over.
+
+    Whose account a key opens is read before its first work.
+    """
     slug, key, base_url = _account(settings)
+    account = {"account_id": ACCOUNT_ID} if settings.is_simulated else {}
     destination = session.scalar(select(Destination).where(Destination.slug == slug).with_for_update())
     if destination is None:
-        destination = Destination(slug=slug, base_url=base_url, sealed_key=box.seal(key, binding(slug)))
+        destination = Destination(
+            slug=slug, base_url=base_url, sealed_key=box.seal(key, binding(slug)), account=account
+        )
         session.add(destination)
         session.flush()
     elif (destination.login, destination.base_url) != (KEY_LOGIN, base_url) or box.open(
         destination.sealed_key, binding(slug)
     ) != key:
         destination.base_url, destination.sealed_key = base_url, box.seal(key, binding(slug))
-        destination.login, destination.account = KEY_LOGIN, {}
+        destination.login, destination.account = KEY_LOGIN, account
         # A new key deserves a new try at once.
         excuse_pause(session, destination.paused_at, destination_id=destination.id)
         destination.paused_at, destination.paused_code, destination.paused_reason = None, None, None
@@ -116,6 +123,7 @@ def add_audience(
 ) -> Audience:
     """Add an audience and queue everybody with consent for it. InvalidError, ConflictError."""
     _check(wish, live)
+    _check_list(session, destination, wish)
     audience = Audience(
         slug=wish.slug,
         destination_id=destination.id,
@@ -138,7 +146,7 @@ def add_audience(
             session.add(audience)
     except IntegrityError as error:
         raise ConflictError(
-            f"There is an audience {wish.slug!r}, or one for {wish.list_id}, already.",
+            f"There is an audience {wish.slug!r} already.",
             "`muster audiences list` shows them.",
         ) from error
     audit(
@@ -160,6 +168,17 @@ def _check(wish: AudienceWish, live: LiveAudience) -> None:
     check_settings({name: value for name, value in chosen.items() if value is not None}, live.as_schema())
 
 
+def _check_list(session: Session, destination: Destination, wish: AudienceWish) -> None:
+    """A list of an account has one audience, through whichever destination: two would undo each other's work."""
+    twin = find_twin(session, destination.id, wish.list_id)
+    if twin is not None:
+        through = session.get_one(Destination, twin.destination_id).slug
+        raise ConflictError(
+            f"The audience {twin.slug!r} keeps {wish.list_id} in step already (destination {through}).",
+            f"Change that one: `muster audiences set {twin.slug}`. Two on one list would undo each other's work.",
+        )
+
+
 def connect_audience(
     sessions: sessionmaker[Session],
     connections: Connections,
@@ -168,6 +187,7 @@ def connect_audience(
     actor: str = "command line",
 ) -> Audience:
     """Read the live audience, then add it. InvalidError with Mailchimp's reason where it cannot be read."""
+    learn_accounts_with(sessions, connections, destination, wish.list_id)
     try:
         live = read_live_audience(connections.gateway(destination), wish.list_id)
     except MailchimpProblem as problem:

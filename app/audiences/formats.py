@@ -5,15 +5,23 @@ Types: Mailchimp's merge-fields reference and its own error texts, seen 2026-11.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 TEXT_BYTES = 255
+TAG_LENGTH = 100  # characters of a member's tag, as Mailchimp's own refusal has it
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 ADDRESS_PARTS = ("addr1", "city", "state", "zip")
+PLACE_PARTS = ("addr1", "city", "zip")
 # What Mailchimp fills in for the parts of an address that it was not told (merge-fields reference, seen 2026-11).
 UNTOLD_PARTS = {"addr2": "", "country": "US"}
+
+
+LEAP_YEAR = 2000  # which has every day that anybody is born on
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +53,35 @@ def text_value(value: Any, _spec: FieldSpec) -> str | None:
     return plain.encode()[:TEXT_BYTES].decode("utf-8", "ignore")
 
 
+def is_long_tag(tag: str) -> bool:
+    return len(tag.strip()) > TAG_LENGTH
+
+
 def number_value(value: Any, _spec: FieldSpec) -> int | float | None:
-    if isinstance(value, bool):
+    """Exactly the number that is meant, or nothing: one with more digits than a float keeps would come out as another."""
+    plain = str(value).strip()
+    if isinstance(value, bool) or not NUMBER.fullmatch(plain):
         return None
-    try:
-        number = float(str(value).strip())
-    except ValueError:
-        return None
-    if number != number or abs(number) == float("inf"):  # noqa: PLR0124 - NaN is not itself
-        return None
-    return int(number) if number.is_integer() else number
+    number = Decimal(plain)
+    double = float(number)
+    if number == number.to_integral_value():
+        return int(number) if double == number else None
+    return double if Decimal(repr(double)) == number else None
 
 
 def date_value(value: Any, _spec: FieldSpec) -> str | None:
+    """The day of a date, or of a time."""
     try:
-        return date.fromisoformat(str(value).strip()[:10]).isoformat()
+        return datetime.fromisoformat(str(value).strip()).date().isoformat()
     except ValueError:
         return None
 
 
 def birthday_value(value: Any, spec: FieldSpec) -> str | None:
-    """MM/DD, from MM/DD or from a date."""
+    """MM/DD, from MM/DD or from a date; only days that there are."""
     plain = str(value).strip()
-    if re.fullmatch(r"(0[1-9]|1[0-2])/(0[1-9]|[12]\d|3[01])", plain):
-        return plain
-    day = date_value(plain, spec)
+    is_day = re.fullmatch(r"[0-9]{2}/[0-9]{2}", plain)
+    day = date_value(f"{LEAP_YEAR}-{plain.replace('/', '-')}" if is_day else plain, spec)
     return f"{day[5:7]}/{day[8:10]}" if day else None
 
 
@@ -92,6 +104,18 @@ def is_same_value(ours: Any, theirs: Any) -> bool:
     return _shown(ours) == _shown(theirs)
 
 
+def fill_address(ours: Any, theirs: Any) -> Any:
+    """An address with the parts of theirs that ours lacks, where both are of one place; else ours as it is.
+
+    An address is written whole, and what it lacks Mailchimp empties or makes US.
+    """
+    if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping):
+        return ours
+    if any(_folded(ours.get(part) or "") != _folded(theirs.get(part) or "") for part in PLACE_PARTS):
+        return ours
+    return {**{name: part for name, part in theirs.items() if str(part or "").strip()}, **ours}
+
+
 def _shown(address: Mapping[str, Any]) -> dict[str, str]:
     told = {name: text for name, part in address.items() if (text := str(part or "").strip())}
     return {**UNTOLD_PARTS, **told}
@@ -107,19 +131,26 @@ def phone_value(value: Any, spec: FieldSpec) -> str | None:
 
 
 def url_value(value: Any, _spec: FieldSpec) -> str | None:
+    """One that fits: cut short it would lead somewhere else."""
     plain = str(value).strip()
-    return plain if re.match(r"https?://[^\s/]+", plain, re.IGNORECASE) else None
+    is_url = re.fullmatch(r"https?://[^\s/]\S*", plain, re.IGNORECASE)
+    return plain if is_url and len(plain.encode()) <= TEXT_BYTES else None
 
 
 def zip_value(value: Any, _spec: FieldSpec) -> str | None:
     plain = str(value).strip()
-    return plain if re.fullmatch(r"\d{5}(-\d{4})?", plain) else None
+    return plain if re.fullmatch(r"[0-9]{5}(-[0-9]{4})?", plain) else None
 
 
 def choice_value(value: Any, spec: FieldSpec) -> str | None:
     """The audience's own spelling of the choice."""
-    wanted = str(value).strip().casefold()
-    return next((choice for choice in spec.choices if choice.casefold() == wanted), None)
+    wanted = _folded(value)
+    return next((choice for choice in spec.choices if _folded(choice) == wanted), None)
+
+
+def _folded(word: Any) -> str:
+    """The same for words that look the same, whatever their case, spaces around them and the way accents are written."""
+    return " ".join(unicodedata.normalize("NFC", str(word)).casefold().split())
 
 
 Format = Callable[[Any, FieldSpec], Any]

@@ -1,6 +1,7 @@
 """Whether a destination may be called now: paused for its credentials, its breaker open, or time for a probe."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import func, select, text, update
@@ -23,6 +24,7 @@ from app.audiences.models import Audience, Destination
 from app.audiences.outbox import excuse_pause, wake_changes
 from app.audiences.pauses import GONE, UNREACHABLE, pause_audience, raise_alert
 from app.audiences.views import AudienceView, Trouble
+from app.audiences.whose import learn_account, lock_account
 from app.core.db import transaction
 from app.core.errors import BusyError
 from integrations.mailchimp.gateway import Gateway
@@ -56,9 +58,12 @@ def note_calls(session: Session, destination_id: int, counts: CallCounts) -> Non
     known = session.execute(select(Destination.breaker).where(Destination.id == destination_id)).scalar_one()
     if not counts.call_count or (counts.failure_count == 0 and not read_breaker(known).buckets):
         return
-    destination, now = _locked(session, destination_id)
-    before = read_breaker(destination.breaker)
-    destination.breaker = count_calls(before, now, counts.call_count, counts.failure_count).as_dict()
+    account, now = _locked(session, destination_id)
+    before = read_breaker(account[0].breaker)
+    after = count_calls(before, now, counts.call_count, counts.failure_count)
+    account[0].breaker = after.as_dict()
+    if after.state != before.state:
+        _share(session, account[1:], after)
 
 
 def pause_destination(session: Session, destination_id: int, audience_id: int, trouble: Trouble) -> bool:
@@ -67,6 +72,7 @@ def pause_destination(session: Session, destination_id: int, audience_id: int, t
     A ping may be answered where a write is refused. Then the same refusal comes after each probe, and is nothing to be
     said anew until something could be written in between.
     """
+    (destination, *_), now = _locked(session, destination_id)
     paused = session.execute(
         update(Destination)
         .where(Destination.id == destination_id, Destination.paused_at.is_(None))
@@ -75,7 +81,6 @@ def pause_destination(session: Session, destination_id: int, audience_id: int, t
     ).first()
     if paused is None:
         return False
-    destination, now = _locked(session, destination_id)
     before = read_breaker(destination.breaker)
     is_again = _is_said(session, destination_id, before, now, trouble.code)
     if not is_again:
@@ -129,16 +134,19 @@ def is_open(sessions: sessionmaker[Session], connections: Connections, destinati
     if connections.is_quiet(destination_id):
         return False
     with transaction(sessions) as session:
-        destination, now = _locked(session, destination_id)
+        (destination, *_), now = _locked(session, destination_id)
         breaker = read_breaker(destination.breaker)
-        if destination.paused_at is None and may_call(breaker):
-            return True
-        if destination.paused_code == REVOKED.kind or not wants_probe(breaker, now):
-            return False  # a withdrawn token never works again: only connecting anew mends it
-        destination.breaker = start_probe(breaker, now).as_dict()
-    is_up = _answers(connections, destination)
-    with transaction(sessions) as session:
-        _note_probe(session, destination_id, is_up=is_up)
+        is_well = destination.paused_at is None and may_call(breaker)
+        if not is_well:
+            if destination.paused_code == REVOKED.kind or not wants_probe(breaker, now):
+                return False  # a withdrawn token never works again: only connecting anew mends it
+            destination.breaker = start_probe(breaker, now).as_dict()
+    is_up = is_well or _answers(connections, destination)
+    if not is_well:
+        with transaction(sessions) as session:
+            _note_probe(session, destination_id, is_up=is_up)
+    if is_up:
+        learn_account(sessions, connections, destination)
     return is_up
 
 
@@ -151,20 +159,31 @@ def _answers(connections: Connections, destination: Destination) -> bool:
 
 
 def _note_probe(session: Session, destination_id: int, *, is_up: bool) -> None:
-    destination, now = _locked(session, destination_id)
-    destination.breaker = after_probe(read_breaker(destination.breaker), now, is_up=is_up).as_dict()
+    (destination, *others), now = _locked(session, destination_id)
+    breaker = after_probe(read_breaker(destination.breaker), now, is_up=is_up)
+    destination.breaker = breaker.as_dict()
     if is_up:
         excuse_pause(session, destination.paused_at, destination_id=destination_id)
         destination.paused_at, destination.paused_code, destination.paused_reason = None, None, None
         wake_changes(session, destination_id)
+        _share(session, others, breaker)
 
 
-def _locked(session: Session, destination_id: int) -> tuple[Destination, float]:
-    destination: Destination = session.execute(
-        select(Destination).where(Destination.id == destination_id).with_for_update()
-    ).scalar_one()
+def _share(session: Session, others: Sequence[Destination], breaker: Breaker) -> None:
+    """An account that is down, or up again, is so by every key. A key that was refused stays paused on its own."""
+    for one in others:
+        known = read_breaker(one.breaker)
+        if one.paused_at is None and may_call(known) != may_call(breaker):
+            one.breaker = replace(breaker, alert=known.alert, alerted_at=known.alerted_at).as_dict()
+            if may_call(breaker):
+                wake_changes(session, one.id)
+
+
+def _locked(session: Session, destination_id: int) -> tuple[list[Destination], float]:
+    """The destination with the others of its account, and the database's time."""
+    account = lock_account(session, destination_id)
     now: Any = session.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
-    return destination, float(now)
+    return account, float(now)
 
 
 def may_send(session: Session, audience_id: int) -> bool:

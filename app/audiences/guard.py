@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.audiences.load import load_situations
 from app.audiences.models import Audience, SyncRun
+from app.audiences.operation import Operation
 from app.audiences.pauses import GUARD, pause_audience, set_aside
-from app.audiences.plan import Operation, plan_member
+from app.audiences.plan import plan_member
 from app.audiences.views import LEFT, AudienceView, ContactView, Trouble
 
 SMALLEST_LIMIT = 20  # so few may always leave

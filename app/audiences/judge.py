@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from app.audiences.desire import is_newer
-from app.audiences.formats import is_same_value
+from app.audiences.formats import fill_address, is_same_value
 from app.contacts.survivorship import is_blank
 
 # same: nothing to do. take: theirs becomes a contact patch. keep: the contact stays as it is, and planning says whether
@@ -30,7 +30,8 @@ def judge_field(
         return "same"
     if is_blank(theirs) or direction == "ours":
         return "keep"
-    if is_blank(ours) or direction == "theirs":
+    is_gap = is_blank(ours) or is_same_value(fill_address(ours, theirs), theirs)
+    if is_gap or direction == "theirs":
         return "take"
     if direction == "review":
         return "review"

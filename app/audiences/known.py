@@ -84,7 +84,7 @@ LEFT JOIN LATERAL (SELECT leased_until, first_failed_at FROM changes WHERE audie
 
 # Where nobody holds the member: the eldest of those who are written at its address, else of those who ever gave it.
 SHARING = text("""
-    SELECT a.hash, (array_agg(c.id ORDER BY c.is_former, c.id))[1] AS contact_id
+    SELECT a.hash, (array_agg(c.id ORDER BY c.is_former, c.id))[1] AS contact_id, NOT bool_and(c.is_former) AS is_current
     FROM unnest(CAST(:hashes AS text[]), CAST(:values AS text[])) AS a(hash, match_value)
     CROSS JOIN LATERAL (SELECT contact_id FROM identities
         WHERE kind = 'email' AND scope = '' AND match_value = a.match_value OFFSET 0) AS i
@@ -94,7 +94,15 @@ SHARING = text("""
 """)
 
 
-def find_sharing(session: Session, by_hash: Mapping[str, MemberState]) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """One of those at a member's address. `is_current`: they are written there today; else it is a former address."""
+
+    contact_id: int
+    is_current: bool
+
+
+def find_sharing(session: Session, by_hash: Mapping[str, MemberState]) -> dict[str, Sharing]:
     """One contact for each of these members whose address somebody has or had, by member hash."""
     if not by_hash:
         return {}
@@ -102,7 +110,7 @@ def find_sharing(session: Session, by_hash: Mapping[str, MemberState]) -> dict[s
         "hashes": list(by_hash),
         "values": [match_value("email", state.email).value for state in by_hash.values()],
     }
-    return {row.hash: row.contact_id for row in session.execute(SHARING, values)}
+    return {row.hash: Sharing(row.contact_id, row.is_current) for row in session.execute(SHARING, values)}
 
 
 def find_known(

@@ -30,6 +30,7 @@ class LiveAudience:
             "subscribe_url": self.subscribe_url,
             "merge_fields": {
                 one.tag: {
+                    "merge_id": one.merge_id,
                     "name": one.name,
                     "type": one.type,
                     "is_required": one.is_required,

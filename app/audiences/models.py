@@ -208,7 +208,7 @@ class SyncRun(Base):
     counts: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     errors: Mapped[list[Any]] = mapped_column(
         server_default="[]"
-    )  # [{code, reason, hint, count, contact_ids}]
+    )  # [{code, reason, hint, count, contact_ids, known_ids}]
     findings: Mapped[dict[str, Any]] = mapped_column(
         server_default="{}"
     )  # of a dry run or reconcile, with samples

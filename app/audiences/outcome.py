@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from app.audiences.mirror import MirrorWrite
-from app.audiences.plan import Operation
+from app.audiences.operation import Operation
 from app.audiences.valve import REACHABLE_THERE, is_own_opt_out
 from app.audiences.views import LEFT, STALE, AudienceView, Trouble
 from integrations.mailchimp.answers import MemberState, subscriber_hash
-from integrations.mailchimp.problems import Classification
+from integrations.mailchimp.problems import PERMISSION_GONE, Classification
 
 # done: nothing left. again: plan once more at once. retry: later, by kind. release: later, nobody's fault. park: given up.
 Verdict = Literal["done", "again", "retry", "release", "park"]
@@ -32,6 +33,7 @@ VERDICTS: Mapping[str, Verdict] = {
     "hosted_form": "done",
     "reject_address": "done",
     "drop_fields": "done",
+    "drop_permissions": "done",
     "done": "done",
     "give_up": "park",
 }
@@ -62,6 +64,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     is_first_reading: bool = False  # of a member whom the mirror did not know
     is_unasked: bool = False  # an `ask` that ended before anything was asked
     address: str = ""
+    gone_permissions: tuple[str, ...] = ()  # that Mailchimp refused, and does not show
 
 
 def from_member(
@@ -116,6 +119,21 @@ def from_member(
         theirs=_changed_by_others(operation, fields),
         is_first_reading=operation.is_new,
     )
+
+
+def from_unpermitted(
+    operation: Operation, state: MemberState, audience: AudienceView, trouble: Trouble | None
+) -> Outcome:
+    """An accepted write whose permissions had been refused, and were left out of it.
+
+    A member's answer names every permission there is: what it does not name is gone. Where it names them all nobody
+    knows which was refused, so that nobody is planned once more for it: that would be refused again.
+    """
+    gone = tuple(one for one in operation.permissions if one not in state.marketing_permissions)
+    why = trouble or (None if gone else Trouble(PERMISSION_GONE.kind, PERMISSION_GONE.sentence))
+    found = from_member(operation, state, audience, why, has_permissions=False)
+    is_again = gone or state.status not in REACHABLE_THERE
+    return replace(found, verdict="again" if is_again else "done", gone_permissions=gone)
 
 
 def has_same_tags(wanted: tuple[str, ...], there: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.audiences.formats import TEXT_BYTES, FieldSpec, plain_text
+from app.audiences.formats import TAG_LENGTH, TEXT_BYTES, FieldSpec, is_long_tag, plain_text
 from app.audiences.load import load_situations
 from app.audiences.outward import ADDRESS_NAME, is_half_address
 from app.audiences.schema import GUESSES
@@ -40,6 +40,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "too_long": (f"Values for {{tag}} are longer than {TEXT_BYTES} bytes and would be cut.", "Shorten them."),
     "half_address": ("Addresses for {tag} are incomplete and would be left out.", "Mailchimp wants street, city, state and postal code."),
     "unfit": ("Values for {tag} do not fit its type ({more}) and would be left out.", "Correct the values in the contacts."),
+    "missing_permission": ("Mailchimp has no marketing permission {tag}.", "Correct its id, or take it out of the audience's permissions."),
+    "long_tag": (f"The tag {{tag}}... has more than {TAG_LENGTH} characters, which Mailchimp refuses.", "Take it out of the audience's tags; choose a shorter one."),
     "missing_interest": ("Mailchimp has no interest {tag} any more.", "Take it out of the audience's interests, or make it again."),
 }  # fmt: skip
 
@@ -120,8 +122,12 @@ def check_schema(audience: AudienceView) -> Iterator[PreflightRow]:
     for tag, spec in sorted(schema.items()):
         if spec.is_required and tag not in audience.mapped_tags:
             yield _row("required_unmapped", tag)
+    for tag in filter(is_long_tag, audience.managed_tags):
+        yield _row("long_tag", tag.strip()[:40])
     for interest_id in audience.gone_interests:
         yield _row("missing_interest", interest_id)
+    for permission_id in audience.gone_permissions:
+        yield _row("missing_permission", permission_id)
 
 
 def _is_mismatch(tag: str, spec: FieldSpec, audience: AudienceView) -> bool:

@@ -13,8 +13,8 @@ from app.audiences.batches import Held
 from app.audiences.fingerprint import settings_fingerprint
 from app.audiences.gate import may_send
 from app.audiences.guard import Guard
-from app.audiences.holders import find_holders, find_strays
-from app.audiences.load import Situation, get_audience, load_situations
+from app.audiences.holders import find_holders, find_strays, hand_to_speakers
+from app.audiences.load import Situation, get_audience, list_handings, list_speakers_to_tell, load_situations
 from app.audiences.mirror import (
     MirrorWrite,
     distrust_members,
@@ -23,9 +23,10 @@ from app.audiences.mirror import (
     write_members,
 )
 from app.audiences.models import Audience
-from app.audiences.outbox import TakenChange, drop_changes, lease_changes, queue_changes, take_changes
+from app.audiences.operation import Operation
+from app.audiences.outbox import TakenChange, drop_changes, lease_changes, take_changes, touch_changes
 from app.audiences.outcome import cannot_sync
-from app.audiences.plan import Operation, plan_member
+from app.audiences.plan import plan_member
 from app.audiences.valve import OPTED_OUT_THERE
 from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
 from app.inbox.models import BULK_LANE
@@ -36,10 +37,12 @@ from integrations.mailchimp.answers import subscriber_hash
 class Prepared:
     """What taking changes came to. `counts`: by kind of operation; `troubles`: who cannot be synced, and why.
 
+    Of the `taken_count`, `waiting_count` were set aside for a pause: they are in nothing else, for nothing of them is done.
     `audience` with its `settings` (a fingerprint): by what they were planned; None where none were.
     """
 
     taken_count: int = 0
+    waiting_count: int = 0
     operations: tuple[Operation, ...] = ()
     held: Mapping[int, Held] = field(default_factory=dict)  # by contact
     token: uuid.UUID | None = None  # of all operations; None where there is none
@@ -84,7 +87,7 @@ def prepare_operations(
     idle = [one for one in planned if not one.operation.is_call]
     _write_idle(session, audience, idle)
     drop_changes(session, [changes[one.operation.contact_id] for one in idle])
-    token, operations = _lease(session, audience, guard, planned, (changes, lease_seconds))
+    token, operations, waiting = _lease(session, audience, guard, planned, (changes, lease_seconds))
     held = {
         one.contact_id: Held(token, change.number, change.attempt_count, change.lane)
         for one in operations
@@ -92,10 +95,11 @@ def prepare_operations(
     }
     return Prepared(
         len(changes),
+        len(waiting),
         operations,
         held,
         token,
-        Counter(one.operation.kind for one in planned),
+        Counter(one.operation.kind for one in planned if one.operation.contact_id not in waiting),
         tuple(
             (one.operation.contact_id, one.operation.trouble)
             for one in planned
@@ -115,10 +119,12 @@ def read_settings(session: Session, audience_id: int) -> str:
 def _load(session: Session, audience: AudienceView, contact_ids: Sequence[int]) -> Mapping[int, Situation]:
     """Contacts and their mirror rows, once each member is with whoever has its address."""
     situations = load_situations(session, audience, contact_ids)
-    strays = find_strays(session, situations)
-    if not strays:
+    strays, handings = find_strays(session, situations), list_handings(situations, audience)
+    waited_for = list_speakers_to_tell(situations)
+    if not (strays or handings or waited_for):
         return situations
-    queue_changes(session, find_holders(session, audience, strays) - set(contact_ids))
+    touched = find_holders(session, audience, strays) | hand_to_speakers(session, audience, handings)
+    touch_changes(session, audience.audience_id, (touched | waited_for) - set(contact_ids))
     return load_situations(session, audience, contact_ids)
 
 
@@ -128,18 +134,18 @@ def _lease(
     guard: Guard,
     planned: Sequence[_Planned],
     lease: tuple[Mapping[int, TakenChange], float],
-) -> tuple[uuid.UUID | None, tuple[Operation, ...]]:
-    """Hold what will be sent, and note the members that a call may make."""
+) -> tuple[uuid.UUID | None, tuple[Operation, ...], set[int]]:
+    """Hold what will be sent, and note the members that a call may make. And whose change waits for the end of a pause."""
     operations = [one.operation for one in planned if one.operation.is_call]
     if not operations:
-        return None, ()
+        return None, (), set()
     changes, lease_seconds = lease
     makers = {one.contact_id: one.email for one in operations if one.kind == "upsert" and one.is_new}
     token = lease_changes(session, [changes[one.contact_id] for one in operations], makers, lease_seconds)
     waiting = guard.hold_back(session, audience, token, [(one.contact, one.operation) for one in planned])
     leaving = tuple(one for one in operations if one.contact_id not in waiting)
     note_asked(session, audience.audience_id, leaving)
-    return token, leaving
+    return token, leaving, waiting
 
 
 def _write_idle(session: Session, audience: AudienceView, idle: Sequence[_Planned]) -> None:

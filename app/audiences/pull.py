@@ -23,6 +23,7 @@ from app.audiences.holders import find_holders_of
 from app.audiences.known import Known, find_known, find_sharing
 from app.audiences.learn import OptIn, OptOut, learn_opt_ins, learn_opt_outs
 from app.audiences.load import get_audience
+from app.audiences.made_anew import date_back_wiped
 from app.audiences.mirror import MirrorWrite, write_members
 from app.audiences.models import Audience
 from app.audiences.outbox import touch_changes
@@ -34,12 +35,12 @@ from app.audiences.outcome import (
     mapped_fields,
     opt_out_method,
 )
-from app.audiences.permissions import list_taken_away
+from app.audiences.permissions import list_taken_away, note_shown
 from app.audiences.runs import RunWatch
 from app.audiences.schema import lacks_mapped, refresh_schema
 from app.audiences.theirs import EmailNews, FieldNews, hold_people, learn_profiles, list_not_erased
 from app.audiences.valve import REACHABLE_THERE, is_own_opt_out
-from app.audiences.views import LEFT, AudienceView
+from app.audiences.views import LEFT, STALE, AudienceView
 from app.core.clock import database_now
 from app.core.collector import calm_collector
 from app.core.db import transaction
@@ -68,8 +69,9 @@ def apply_member_states(
 ) -> Counter[str]:
     """Members as Mailchimp has them, into mirror and ledger; those who are no contacts of ours are left alone.
 
-    `box` knows the addresses of erased people. Counts: read, ours, opted_out, opted_in, changed_there (fields and addresses), to_plan.
+    `box` knows the addresses of erased people. Counts: read, ours (also of people who share an address), opted_out, opted_in, changed_there (fields and addresses), to_plan.
     """
+    note_shown(session, audience, states)
     by_hash = {state.member_hash or subscriber_hash(state.email): state for state in states}
     if holders := find_holders_of(session, audience, by_hash):
         touch_changes(session, audience.audience_id, holders)
@@ -83,18 +85,18 @@ def apply_member_states(
         if _is_news(one, state)
     ]
     # Of several who have the address nobody knows whose member it is; an opt-out of it binds them all.
-    out = {
-        member_hash: state
-        for member_hash, state in by_hash.items()
-        if member_hash not in known and state.status in OPT_OUT_METHODS
-    }
+    unknown = {member_hash: state for member_hash, state in by_hash.items() if member_hash not in known}
+    sharing = find_sharing(session, unknown)
     opt_outs += [
-        _opt_out(contact_id, out[member_hash])
-        for member_hash, contact_id in find_sharing(session, out).items()
+        _opt_out(one.contact_id, unknown[member_hash])
+        for member_hash, one in sharing.items()
+        if unknown[member_hash].status in OPT_OUT_METHODS
     ]
     opt_outs += list_taken_away(session, audience, pairs)
     opt_ins = [opt_in for one, state in pairs if (opt_in := _find_opt_in(one, state))]
-    fields = [news for one, state in pairs for news in find_field_news(one, state, audience)]
+    fields = date_back_wiped(
+        [news for one, state in pairs for news in find_field_news(one, state, audience)], pairs
+    )
     moved = [news for one, state in pairs if (news := find_email_news(one, state))]
     emails = list_not_erased(session, moved, box)
     touched = [*(one.contact_id for one in opt_outs), *(one.contact_id for one in opt_ins)]
@@ -104,11 +106,12 @@ def apply_member_states(
     learned_count = learn_opt_outs(session, audience, opt_outs)
     returned = learn_opt_ins(session, audience, opt_ins)
     marks = learn_profiles(session, audience, pairs, fields, emails)
-    # Somebody who opted out here and can still be mailed there: the next push unsubscribes them.
+    # Somebody who opted out here, or left, and can still be mailed there: the next push takes them out.
     strayed = [
         one.contact_id
         for one, state in pairs
-        if one.ledger == "withdrawn" and state.status in REACHABLE_THERE and one.person_id not in returned
+        if (one.ledger == "withdrawn" and state.status in REACHABLE_THERE and one.person_id not in returned)
+        or _has_answered_too_late(one, state)
     ]
     if strayed:
         touch_changes(session, audience.audience_id, strayed)
@@ -116,7 +119,7 @@ def apply_member_states(
     write_members(session, audience.audience_id, writes)
     return Counter(
         read=len(states),
-        ours=len(known),
+        ours=len(known) + sum(one.is_current for one in sharing.values()),
         opted_out=learned_count,
         opted_in=len(returned),
         changed_there=len(fields) + len(emails),
@@ -165,6 +168,11 @@ def _is_news(known: Known, state: MemberState) -> bool:
 def _was_gone_already(known: Known, state: MemberState) -> bool:
     """Whether the person had gone before we took them out, which the answer to a batch does not show."""
     return known.pushed_hash == LEFT and is_own_opt_out(state.unsubscribe_reason)
+
+
+def _has_answered_too_late(known: Known, state: MemberState) -> bool:
+    """Whether somebody whom Muster asked, and took out while Mailchimp archives nobody pending, has confirmed since."""
+    return known.pushed_hash == LEFT and (known.status, state.status) == ("pending", "subscribed")
 
 
 def _find_opt_in(known: Known, state: MemberState) -> OptIn | None:
@@ -229,7 +237,7 @@ def _write(
         state.status,
         {} if known.is_in_flight else mapped_fields(state, audience),
         managed_tags(state, audience) if has_all_tags else None,
-        "" if is_undone else None,
+        STALE if _has_answered_too_late(known, state) else "" if is_undone else None,
         state.contact_id,
         state.changed_at,
         keeps_error=True,
@@ -262,7 +270,8 @@ def pull_audience(
     since = None if is_full or pulled_until is None else pulled_until - OVERLAP
     gateway = connections.gateway(destination)
     before, result = gateway.call_count, PullCounts()
-    members = gateway.iterate_members(audience.list_id, since=since, page_size=PAGE_SIZE)
+    on_count = watch.expect if watch is not None else None
+    members = gateway.iterate_members(audience.list_id, since=since, page_size=PAGE_SIZE, on_count=on_count)
     with calm_collector():
         is_other_schema = _keep_members(sessions, audience, members, result, watch, box=connections.box)
     if is_other_schema:

@@ -62,7 +62,7 @@ class PushCounts:
     by_kind: Counter[str] = field(default_factory=Counter)
     by_verdict: Counter[str] = field(default_factory=Counter)
     call_count: int = 0
-    is_blocked: bool = False  # paused, or the breaker is open
+    is_blocked: bool = False  # not all was sent that is due: paused, or the breaker is open
 
     def as_dict(self) -> dict[str, int | bool]:
         ended = {f"ended_{verdict}": count for verdict, count in sorted(self.by_verdict.items())}
@@ -120,7 +120,7 @@ class _Push:
         self._settings: dict[UUID, str] = {}  # token -> by what settings its operations were planned
         self._counts = PushCounts()
         self._calls_before, self._calls_told = gateway.call_count, 0
-        self._is_drained = self._is_stopped = False
+        self._is_drained = self._is_stopped = self._has_held_back = False
         self._news_count = 0  # times that something may have become due by what was planned or landed
         self._is_plenty = False  # the last claim was full
         self._ends_at = time.monotonic() + options.budget_seconds
@@ -140,6 +140,8 @@ class _Push:
             finally:
                 self._is_stopped = True  # what still waits for a thread is not sent any more
         self._counts.call_count = self._gateway.call_count - self._calls_before
+        # Only now: whoever opted out passes every pause, so the rest of what is due had to be looked at.
+        self._counts.is_blocked |= self._has_held_back
         return self._counts
 
     # What is under way
@@ -224,11 +226,12 @@ class _Push:
         if prepared.token:
             self._settings[prepared.token] = prepared.settings
         self._counts.by_kind.update(prepared.counts)
+        self._has_held_back |= prepared.waiting_count > 0
         if prepared.token:
             self._leases[prepared.token] = asked_at + self._options.lease_seconds
             self._batches.add(prepared.operations, prepared.held, time.monotonic())
         if self._watch:
-            done = prepared.taken_count - len(prepared.operations)
+            done = prepared.taken_count - prepared.waiting_count - len(prepared.operations)
             self._watch.note(done=done, counts=prepared.counts, errors=prepared.troubles)
 
     def _count(self, some: list[Landed]) -> None:

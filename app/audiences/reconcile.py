@@ -1,6 +1,6 @@
 """Reconcile: both sides counted and compared whole; a little drift is mended by itself, much of it waits for an admin."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, text, update
@@ -12,13 +12,19 @@ from app.audiences.guard import leave_limit
 from app.audiences.models import Audience
 from app.audiences.outbox import touch_changes
 from app.audiences.outward import OutwardField
-from app.audiences.runs import Progress, RunWatch, watched
-from app.audiences.survey import Survey, survey_audience
-from app.audiences.views import AudienceView
-from app.audiences.whole_read import Seen, count_by_status, read_everybody, settle_gone
+from app.audiences.runs import Progress, RunWatch
+from app.audiences.seen import Seen
+from app.audiences.survey import Survey, open_comparison, survey_audience
+from app.audiences.whole_read import (
+    Gone,
+    Reading,
+    comparing,
+    count_by_status,
+    read_everybody,
+    settle_gone,
+)
 from app.core.clock import database_now
 from app.core.db import transaction
-from integrations.mailchimp.gateway import Gateway
 
 KIND = "reconcile"
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived")
@@ -70,19 +76,22 @@ def run_reconcile(
     with transaction(sessions) as session:
         started_at = database_now(session)
     watch = RunWatch(sessions, audience_id, KIND, actor=actor, on_progress=on_progress)
-    run_id = watch.open()
-    with watched(watch):
-        seen = read_everybody(sessions, gateway, audience, watch, box=connections.box)
+    reading = Reading(sessions, gateway, audience, watch, connections.box, gateway.call_count)
+    run_id = open_comparison(watch)
+    with comparing(reading):
+        seen = read_everybody(reading)
+        gone = settle_gone(reading, seen, started_at) if not watch.wish else Gone()
         if watch.wish:
             return run_id
-        gone = settle_gone(sessions, gateway, audience, seen, started_at, box=connections.box)
         with transaction(sessions) as session:
             share = session.get_one(Audience, audience_id).guard_share
         limit = leave_limit(seen.member_count, share)
-        survey = survey_audience(sessions, audience, watch, keep=limit)
+        survey = Survey(limit, seen, gone.unasked)
+        survey_audience(sessions, audience, watch, survey)
         if watch.wish:
             return run_id
-        findings = _report(sessions, gateway, audience, survey=survey, seen=seen, gone=gone)
+        findings = _report(reading, survey, seen, gone.contact_ids)
+        reading.tell()
         is_much = survey.call_count > limit
         to_mend = survey.urgent if is_much else survey.to_send
         findings |= {"limit": limit, "queued": len(to_mend)}
@@ -100,17 +109,10 @@ def _mend(sessions: sessionmaker[Session], audience_id: int, contact_ids: list[i
             touch_changes(session, audience_id, contact_ids)
 
 
-def _report(
-    sessions: sessionmaker[Session],
-    gateway: Gateway,
-    audience: AudienceView,
-    *,
-    survey: Survey,
-    seen: Seen,
-    gone: list[int],
-) -> dict[str, Any]:
-    there = count_by_status(gateway, audience.list_id, STATUSES)
-    with transaction(sessions) as session:
+def _report(reading: Reading, survey: Survey, seen: Seen, gone: Sequence[int]) -> dict[str, Any]:
+    audience = reading.audience
+    there = count_by_status(reading.gateway, audience.list_id, STATUSES)
+    with transaction(reading.sessions) as session:
         asked = {"audience_id": audience.audience_id}
         ours = {row.status: row.count for row in session.execute(MIRROR_COUNTS, asked)}
         cannot = [dict(row) for row in session.execute(CANNOT, asked).mappings()]
@@ -122,6 +124,7 @@ def _report(
         "leaving": found["removed"] + found["opted_out"],
         "in_step": found["unchanged"],
         "refused": found["refused"],
+        "out": found["out"],
         "gone": len(gone),
         "strangers": seen.stranger_count,
         "fields": _with_direction(found["fields"], audience.outward.fields),
@@ -143,12 +146,13 @@ def _with_direction(
 def _named(samples: Mapping[str, Any]) -> dict[str, Any]:
     names = {"added": "missing", "changed": "differing", "removed": "leaving", "opted_out": "leaving"}
     named: dict[str, Any] = {}
-    for kind, sample in samples.items():
-        named[names[kind]] = [*named.get(names[kind], []), *sample][:SAMPLE_SIZE]
+    for kind, name in names.items():
+        if kind in samples:
+            named[name] = [*named.get(name, []), *samples[kind]][:SAMPLE_SIZE]
     return named
 
 
-def _gone_sample(gone: list[int]) -> list[dict[str, Any]]:
+def _gone_sample(gone: Sequence[int]) -> list[dict[str, Any]]:
     return [
         {"contact_id": one, "change": "was a member, and is not listed any more"}
         for one in gone[:SAMPLE_SIZE]

@@ -13,10 +13,11 @@ from app.audiences.fingerprint import settings_fingerprint
 from app.audiences.gate import open_gateway
 from app.audiences.guard import leave_limit
 from app.audiences.models import Audience
-from app.audiences.runs import Progress, RunWatch, watched
-from app.audiences.survey import Survey, survey_audience
+from app.audiences.runs import Progress, RunWatch
+from app.audiences.seen import Seen
+from app.audiences.survey import Survey, open_comparison, survey_audience
 from app.audiences.views import Trouble
-from app.audiences.whole_read import Seen, read_everybody, settle_gone
+from app.audiences.whole_read import Gone, Reading, comparing, read_everybody, settle_gone
 from app.core.clock import database_now
 from app.core.db import transaction
 
@@ -37,13 +38,15 @@ def run_first_sync(
         started_at = database_now(session)
     audience, gateway = open_gateway(sessions, connections, audience_id)
     watch = RunWatch(sessions, audience_id, KIND, actor=actor, on_progress=on_progress)
-    run_id = watch.open()
-    with watched(watch):
-        seen = read_everybody(sessions, gateway, audience, watch, box=connections.box)
+    reading = Reading(sessions, gateway, audience, watch, connections.box, gateway.call_count)
+    run_id = open_comparison(watch)
+    with comparing(reading):
+        seen = read_everybody(reading)
+        # Who was there at an earlier rehearsal and left since is not among the members that this one counts.
+        gone = settle_gone(reading, seen, started_at) if not watch.wish else Gone()
+        survey = Survey(seen=seen, left_out=gone.unasked)
         if not watch.wish:
-            # Who was there at an earlier rehearsal and left since is not among the members that this one counts.
-            settle_gone(sessions, gateway, audience, seen, started_at, box=connections.box)
-        survey = survey_audience(sessions, audience, watch) if not watch.wish else Survey()
+            survey_audience(sessions, audience, watch, survey)
         if watch.wish:
             return run_id
         with transaction(sessions) as session:

@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.audiences.models import Audience, SyncRun
+from app.audiences.run_errors import shown_errors
 from app.audiences.runs import DEAD_SECONDS, DIED_CODE
 from app.core.clock import database_now
 from app.core.errors import NotFoundError
@@ -36,7 +37,7 @@ CLEAR = text("""
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as shown. `errors`: {code, reason, hint, count, contact_ids}; `findings`: of a dry run, reconcile or guard."""
+    """A run as shown. `errors`: {code, reason, hint, count (of people), contact_ids}; `findings`: of a dry run, reconcile or guard."""
 
     run_id: int
     audience: str
@@ -108,7 +109,7 @@ def _view(run: SyncRun, slug: str, now: datetime) -> RunView:
         run.call_count,
         eta_seconds(run.done_count, run.total_count, elapsed) if is_running else None,
         run.counts,
-        run.errors,
+        shown_errors(run.errors),
         run.findings,
         DIED if is_dead else run.error,
         run.started_at,

@@ -5,7 +5,7 @@ Progress is written at most once a second. Any number of workers may share the r
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
@@ -16,10 +16,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.audiences.gate import mind_problem
 from app.audiences.mirror import note_uncertain
 from app.audiences.models import SyncRun
+from app.audiences.run_errors import explain, group_errors
 from app.audiences.views import Trouble
 from app.core.db import transaction
-from app.core.errors import MusterError
-from integrations.mailchimp.problems import MailchimpProblem
 
 Wish = Literal["", "pause", "cancel"]
 
@@ -29,7 +28,6 @@ FOLD_SECONDS = 60.0  # a push that follows another so soon continues its row
 LONGEST_FOLD_SECONDS = 600.0
 DEAD_SECONDS = 60.0  # a running one without a beat for so long has lost its worker
 DIED_CODE = "died"  # of its error
-SHOWN_PEOPLE, SHOWN_ERRORS = 5, 50
 # They read both sides whole before they say anything: a paused one begins anew, in its row.
 COMPARISONS = ("reconcile", "first_sync")
 
@@ -88,20 +86,6 @@ class Progress:
     call_count: int
 
 
-def group_errors(
-    known: Sequence[Mapping[str, Any]], troubles: Iterable[tuple[int, Trouble]]
-) -> list[dict[str, Any]]:
-    """One entry a reason: {code, reason, hint, count, contact_ids}, with the first five people. The commonest first."""
-    groups = {(one["code"], one["reason"]): dict(one) for one in known}
-    for contact_id, trouble in troubles:
-        empty = {**trouble.as_dict(), "count": 0, "contact_ids": []}
-        group = groups.setdefault((trouble.code, trouble.reason), empty)
-        group["count"] += 1
-        if len(group["contact_ids"]) < SHOWN_PEOPLE and contact_id not in group["contact_ids"]:
-            group["contact_ids"] = [*group["contact_ids"], contact_id]
-    return sorted(groups.values(), key=lambda group: -group["count"])[:SHOWN_ERRORS]
-
-
 class RunWatch:
     """One run under way. Call `note` often, at least once a second; it is cheap. `close` it in any case.
 
@@ -129,6 +113,7 @@ class RunWatch:
 
     def _forget(self) -> None:
         self._done = self._calls = 0
+        self._expected: int | None = None
         self._counts: Counter[str] = Counter()
         self._errors: list[tuple[int, Trouble]] = []
 
@@ -137,6 +122,10 @@ class RunWatch:
         self._write(total_count=total_count)
         assert self.run_id is not None  # just written
         return self.run_id
+
+    def expect(self, count: int) -> None:
+        """So many people more are to come; the row's next write adds them to its total."""
+        self._expected = (self._expected or 0) + count
 
     def note(
         self,
@@ -181,6 +170,9 @@ class RunWatch:
             run = self._get_row(session)
             if total_count is not None:
                 run.total_count = run.done_count + total_count
+            if self._expected is not None:
+                known_count = run.done_count if run.total_count is None else run.total_count
+                run.total_count = known_count + self._expected
             self._add(session, run)
             self.wish = run.wish  # type: ignore[assignment]  # the column's check knows no other words
             if end is not None:
@@ -242,11 +234,20 @@ def _end_run(session: Session, run: SyncRun, end: _End) -> None:
     run.error = dict(end.error) if end.error else run.error
     if end.findings is not None and run.state not in {"paused", "cancelled"}:
         run.findings = dict(end.findings)
+        _end_total(run)
         session.execute(SUPERSEDE, {"id": run.id, "audience_id": run.audience_id, "kind": run.kind})
+    if end.is_whole:
+        _end_total(run)
     if run.state not in {"waiting", "paused"}:
         run.finished_at = run.beat_at
     if asked == "cancelled" and run.kind == "push":
         drop_bulk_changes(session, run.audience_id)
+
+
+def _end_total(run: SyncRun) -> None:
+    """All was read: what was expected before both sides changed meanwhile is said no more."""
+    if run.total_count is not None:
+        run.total_count = run.done_count
 
 
 def drop_bulk_changes(session: Session, audience_id: int) -> int:
@@ -284,14 +285,6 @@ def watched(watch: RunWatch) -> Iterator[RunWatch]:
         watch.close(explain(error))
         raise
     watch.close()
-
-
-def explain(error: BaseException) -> dict[str, str]:
-    """A run's error for people: {code, reason, hint}; of an unknown one only the kind, for its text may name a person."""
-    hint = getattr(error, "hint", "") or getattr(error, "sentence", "")
-    is_ours = isinstance(error, (MusterError, MailchimpProblem))
-    reason = str(error) if is_ours else f"A fault of Muster's own: {type(error).__name__}."
-    return {"code": getattr(error, "kind", "") or type(error).__name__, "reason": reason, "hint": hint}
 
 
 def run_counted(watch: RunWatch, work: Callable[[RunWatch], Result]) -> Result:

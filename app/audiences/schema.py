@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.audiences.connect import Connections
 from app.audiences.gate import get_destination_of
 from app.audiences.live import LiveAudience, read_live_audience
-from app.audiences.load import get_audience
+from app.audiences.load import field_spec, get_audience
 from app.audiences.models import Audience
 from app.audiences.outbox import queue_audience
 from app.audiences.outward import TAG
@@ -56,12 +56,22 @@ WAKE_REFUSED = text("""
 
 @dataclass(frozen=True, slots=True)
 class SchemaNews:
-    """Mapped merge fields and managed interests that are gone since the last reading, and those that are back."""
+    """Mapped merge fields and managed interests that are gone since the last reading, and those that are back.
+
+    `remade`: deleted and made again between the two readings, so that nobody has a value. `changed`: takes other values.
+    """
 
     gone: tuple[str, ...] = ()
     back: tuple[str, ...] = ()
+    remade: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
     gone_interests: tuple[str, ...] = ()
     back_interests: tuple[str, ...] = ()
+
+    @property
+    def is_for_everybody(self) -> bool:
+        """Whether there may be something to write now that was left out, or is lost there."""
+        return bool(self.back or self.remade or self.changed or self.back_interests)
 
 
 def refresh_schema(sessions: sessionmaker[Session], connections: Connections, audience_id: int) -> SchemaNews:
@@ -77,7 +87,7 @@ def refresh_schema(sessions: sessionmaker[Session], connections: Connections, au
 def keep_schema(session: Session, audience_id: int, live: LiveAudience) -> SchemaNews:
     """Keep what was read. A mapped field or a managed interest that is gone is left out of pushes, with one alert.
 
-    All else goes on. Once it is back everybody is planned anew, which fills it.
+    All else goes on. Once it is back everybody is planned anew, which fills it; so they are where it takes other values.
     """
     audience = session.get_one(Audience, audience_id, with_for_update=True)
     before = audience.remote_schema or {}
@@ -90,32 +100,48 @@ def keep_schema(session: Session, audience_id: int, live: LiveAudience) -> Schem
         "gone_interests": _gone_interests(audience, live),
         "read_at": database_now(session).isoformat(),
     }
+    if lost := news.gone + news.remade:
+        session.execute(FORGET, {"audience_id": audience_id, "tags": list(lost)})
     if news.gone:
-        session.execute(FORGET, {"audience_id": audience_id, "tags": list(news.gone)})
         raise_alert(session, audience_id, _gone_trouble(news.gone))
     if news.gone_interests:
         session.execute(FORGET_INTERESTS, {"audience_id": audience_id, "ids": list(news.gone_interests)})
         raise_alert(session, audience_id, interest_trouble(audience.remote_schema["gone_interests"]))
         session.execute(WAKE_REFUSED, {"audience_id": audience_id, "code": INTEREST_GONE.kind})
-    if news.back or news.back_interests:
+    if news.is_for_everybody:
         session.flush()
         queue_audience(session, audience_id)
     return news
 
 
 def compare_schema(audience: Audience, live: LiveAudience) -> SchemaNews:
-    """What is gone or back since the last reading. Pure."""
+    """What is gone, back or another since the last reading. Pure."""
     remote = audience.remote_schema or {}
     mapped, there = _mapped(audience), {one.tag for one in live.merge_fields}
+    remade, changed = _compare_fields(remote.get("merge_fields") or {}, live.as_schema()["merge_fields"])
     before = set(remote.get("gone") or ())
     before_interests = set(remote.get("gone_interests") or ())
     gone_interests = set(_gone_interests(audience, live))
     return SchemaNews(
         tuple(sorted(mapped - there - before)),
         tuple(sorted(before & there & mapped)),
+        tuple(sorted(remade & mapped - before)),
+        tuple(sorted((changed - remade) & mapped - before)),
         tuple(sorted(gone_interests - before_interests)),
         tuple(sorted((before_interests - gone_interests) & set(audience.interests))),
     )
+
+
+def _compare_fields(was: Mapping[str, Any], there: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    """The tags of fields that have another id than before, and of those that take other values.
+
+    Not all that was kept has ids: there nothing is said of them.
+    """
+    both = was.keys() & there.keys()
+    remade = {
+        tag for tag in both if was[tag].get("merge_id", there[tag]["merge_id"]) != there[tag]["merge_id"]
+    }
+    return remade, {tag for tag in both if field_spec(was[tag]) != field_spec(there[tag])}
 
 
 def _mapped(audience: Audience) -> set[str]:

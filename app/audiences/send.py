@@ -7,12 +7,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.audiences.bodies import bad_fields_trouble, member_body, without_fields
+from app.audiences.operation import Operation
 from app.audiences.outcome import (
     Outcome,
     from_member,
     from_problem,
 )
-from app.audiences.plan import Operation
 from app.audiences.send_single import send_single, whole_tags
 from app.audiences.views import AudienceView, Trouble
 from integrations.mailchimp.answers import BatchError, MemberState, subscriber_hash

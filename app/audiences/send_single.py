@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.audiences.bodies import bad_fields_trouble, member_body, without_fields
+from app.audiences.operation import Operation
 from app.audiences.outcome import (
     OPT_OUT_METHODS,
     Outcome,
@@ -14,8 +15,8 @@ from app.audiences.outcome import (
     from_member,
     from_problem,
     from_tags,
+    from_unpermitted,
 )
-from app.audiences.plan import Operation
 from app.audiences.valve import is_own_opt_out, return_status
 from app.audiences.views import AudienceView
 from integrations.mailchimp.answers import MemberState, subscriber_hash
@@ -25,6 +26,7 @@ from integrations.mailchimp.problems import (
     COMPLIANCE,
     MEMBER_EXISTS,
     MOVE_REFUSED,
+    PERMISSION_GONE,
     Classification,
     MailchimpProblem,
 )
@@ -51,7 +53,7 @@ def _put(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outc
         if there is not None and _is_changed(operation, there):
             return from_member(replace(operation, pushed_hash="", merge_fields={}, was=""), there, audience)
     try:
-        return _without_bad_fields(
+        return _without_refused(
             operation,
             gateway,
             audience,
@@ -79,7 +81,7 @@ def _put_by_address(gateway: Gateway, audience: AudienceView, operation: Operati
     Nor can the spelling of an address be changed where Mailchimp takes that for another one.
     """
     there = gateway.get_member(audience.list_id, operation.email)
-    return _without_bad_fields(
+    return _without_refused(
         operation,
         gateway,
         audience,
@@ -132,7 +134,7 @@ def _change_email(gateway: Gateway, audience: AudienceView, operation: Operation
     if there.status in OPT_OUT_METHODS and there.status != operation.was:
         return from_member(replace(operation, pushed_hash="", merge_fields={}), there, audience)
     try:
-        return _without_bad_fields(
+        return _without_refused(
             operation,
             gateway,
             audience,
@@ -166,31 +168,46 @@ def _unwritten(operation: Operation) -> Operation:
 def _join_existing(gateway: Gateway, audience: AudienceView, operation: Operation) -> Outcome:
     """The new address is a member already: that one is theirs from now on, the old one leaves. Nobody's status changes.
 
+    The old one stays where somebody else has its address by now and wants mail there: that one takes it over.
     Where somebody archived it, the member stays at the old address: else nobody would be left to be mailed.
     """
     state = whole_tags(gateway, audience, gateway.get_member(audience.list_id, operation.email))
     if state.status == "archived":
         return from_problem(operation, ARCHIVED_AT_NEW_ADDRESS, audience)
-    gateway.archive_member(audience.list_id, operation.member)
+    if not operation.is_wanted:
+        gateway.archive_member(audience.list_id, operation.member)
     return from_member(_unwritten(operation), state, audience)
 
 
-def _without_bad_fields(
+def _without_refused(
     operation: Operation,
     gateway: Gateway,
     audience: AudienceView,
     send: Callable[[dict[str, Any]], MemberState],
 ) -> Outcome:
-    """Send; when Mailchimp refuses merge fields, send once more without those it names (all, if it names none)."""
-    body = member_body(operation)
-    try:
-        return from_member(operation, whole_tags(gateway, audience, send(body)), audience)
-    except MailchimpProblem as problem:
-        if problem.classification is not BAD_MERGE_FIELD and problem.kind != BAD_MERGE_FIELD.kind:
-            raise
-        bad = [error.field for error in problem.errors if error.field in operation.merge_fields]
-    state = whole_tags(gateway, audience, send(without_fields(body, bad)))
-    return from_member(operation, state, audience, bad_fields_trouble(bad))
+    """Send; what Mailchimp refuses of it is left out, and the rest sent once more.
+
+    Of merge fields those that it names (all, if it names none), of permissions all: the answer shows which are gone.
+    """
+    if audience.gone_permissions:  # some perhaps since this was planned
+        operation = replace(operation, permissions=audience.without_gone(operation.permissions))
+    body, bad = member_body(operation), None
+    while True:
+        try:
+            state = whole_tags(gateway, audience, send(body))
+            break
+        except MailchimpProblem as problem:
+            if problem.kind == BAD_MERGE_FIELD.kind and bad is None:
+                bad = [error.field for error in problem.errors if error.field in operation.merge_fields]
+                body = without_fields(body, bad)
+            elif problem.kind == PERMISSION_GONE.kind and "marketing_permissions" in body:
+                body = {name: value for name, value in body.items() if name != "marketing_permissions"}
+            else:
+                raise
+    trouble = None if bad is None else bad_fields_trouble(bad)
+    if "marketing_permissions" in body or not operation.permissions:
+        return from_member(operation, state, audience, trouble)
+    return from_unpermitted(operation, state, audience, trouble)
 
 
 def whole_tags(gateway: Gateway, audience: AudienceView, state: MemberState) -> MemberState:

@@ -6,9 +6,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.audiences.entry import check_entry_rule, check_storable
+from app.audiences.formats import TAG_LENGTH, is_long_tag
 from app.audiences.models import Audience
 from app.audiences.outbox import queue_audience
 from app.audiences.outward import EMAIL_TAG, TAG, check_merge_fields
+from app.audiences.permissions import forget_refusals
 from app.core.audit import audit
 from app.core.errors import InvalidError
 from mappings.language.fields import default_fields
@@ -91,6 +93,10 @@ def _check_tags(value: Any, _schema: Schema) -> None:
     folded = [str(tag).strip().casefold() for tag in value]
     if not all(folded) or len(folded) != len(set(folded)):
         raise InvalidError("Managed tags must have names that differ in more than their case.")
+    if too_long := [str(tag).strip() for tag in value if is_long_tag(str(tag))]:
+        raise InvalidError(
+            f"The tag {too_long[0][:40]!r}... is too long.", f"Mailchimp takes {TAG_LENGTH} characters."
+        )
 
 
 CHECKS: Mapping[str, Callable[[Any, Schema], None]] = {
@@ -105,7 +111,7 @@ CHECKS: Mapping[str, Callable[[Any, Schema], None]] = {
 }
 PLAIN = ("label", "is_double_opt_in", "keeps_activity", "guard_share", "is_enabled")
 # A change of these makes nobody's desired state another one.
-UNPLANNED = frozenset({"label", "keeps_activity", "guard_share", "on_return", "is_double_opt_in"})
+UNPLANNED = frozenset({"label", "keeps_activity", "guard_share", "is_double_opt_in"})
 
 
 def change_settings(
@@ -120,6 +126,7 @@ def change_settings(
         raise InvalidError(
             f"An audience has no setting {', '.join(unknown)}.", f"It has: {', '.join((*CHECKS, *PLAIN))}."
         )
+    values = {**values, "tags": [str(tag).strip() for tag in values["tags"]]} if "tags" in values else values
     changed = {name: value for name, value in values.items() if getattr(audience, name) != value}
     whole = {name: getattr(audience, name) for name in ("merge_fields", "contact_id_field")}
     if {"merge_fields", "contact_id_field"} & set(changed):
@@ -130,6 +137,9 @@ def change_settings(
         {name: value for name, value in changed.items() if name in CHECKS}, audience.remote_schema or {}
     )
     before = {name: getattr(audience, name) for name in changed}
+    if "marketing_permissions" in changed:  # one that is set anew is tried again
+        kept = before["marketing_permissions"].items() & changed["marketing_permissions"].items()
+        forget_refusals(audience, except_for={one for one, _ in kept})
     for name, value in changed.items():
         setattr(audience, name, value)
     if changed:

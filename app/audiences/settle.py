@@ -16,9 +16,10 @@ from app.audiences.holders import find_strays_at
 from app.audiences.learn import OptOut, learn_opt_outs
 from app.audiences.mirror import MirrorWrite, distrust_members, forget_members, write_members
 from app.audiences.models import Destination
+from app.audiences.operation import LEAVING_ADDRESS, Operation
 from app.audiences.outbox import Ended, How, queue_changes, settle_changes, touch_changes
 from app.audiences.outcome import Outcome
-from app.audiences.plan import LEAVING_ADDRESS, Operation
+from app.audiences.permissions import note_refused
 from app.audiences.retry import retry_seconds
 from app.audiences.theirs import FieldNews, hold_people, learn_fields
 from app.audiences.views import AudienceView, Trouble
@@ -62,6 +63,7 @@ def settle_outcomes(session: Session, audience: AudienceView, landed: Sequence[L
     """
     pairs = [(outcome, one.job.held[outcome.contact_id]) for one in landed for outcome in one.outcomes]
     pairs.sort(key=lambda pair: pair[0].contact_id)
+    note_refused(session, audience.audience_id, {gone for one, _ in pairs for gone in one.gone_permissions})
     marks = _learn_theirs(session, audience, [outcome for outcome, _ in pairs])
     _learn_opt_outs(session, audience, [outcome for outcome, _ in pairs if outcome.opt_out])
     settled = settle_changes(session, audience.audience_id, [_ended(*pair) for pair in pairs])

@@ -1,6 +1,7 @@
 """The local Mailchimp's constants: where every room and `muster sim` take them from."""
 
 from app.core.config import Settings
+from integrations.mailchimp.simulator.audience import Account
 from integrations.mailchimp.simulator.config import (
     DEFAULT_API_KEY,
     DEFAULT_LIST_ID,
@@ -9,6 +10,7 @@ from integrations.mailchimp.simulator.config import (
 )
 
 API_KEY = DEFAULT_API_KEY
+ACCOUNT_ID = Account(API_KEY).account_id
 LIST_ID = DEFAULT_LIST_ID
 LIST_NAME = "Friends of the house"
 AUDIENCE_SLUG = "newsletter"

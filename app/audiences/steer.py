@@ -57,7 +57,7 @@ def resume(session: Session, audience_id: int, actor: str) -> bool:
     was_paused = resume_audience(session, audience_id, actor)
     for run in _list_active(session, audience_id):
         run.wish = ""
-        if run.kind == "push" or (run.state == "paused" and run.kind not in COMPARISONS):
+        if run.state == "paused" and run.kind not in COMPARISONS:
             # What follows of a push or a pull goes on in this row, unless it is an old one.
             run.state, run.finished_at = "done", func.now()
     _close_guards(session, audience_id)

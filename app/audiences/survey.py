@@ -1,7 +1,7 @@
 """Planning everybody of an audience without any effect: who would join, change, leave, stay, and who cannot be synced."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.audiences.formats import is_same_value
 from app.audiences.guard import LEAVING_KINDS, must_go
 from app.audiences.load import Situation, load_situations
-from app.audiences.plan import Operation, plan_member
-from app.audiences.runs import RunWatch, group_errors
+from app.audiences.operation import Operation
+from app.audiences.plan import plan_member
+from app.audiences.run_errors import group_errors
+from app.audiences.runs import RunWatch
+from app.audiences.seen import Seen
 from app.audiences.valve import REACHABLE_THERE
 from app.audiences.views import AudienceView, ContactView, Mirror, Trouble
 from app.contacts.survivorship import is_blank
@@ -31,6 +34,12 @@ EVERYBODY = text("""
      ORDER BY contact_id LIMIT :limit)
     ORDER BY id LIMIT :limit
 """)
+HOW_MANY = text("""
+    SELECT count(*) FROM (
+        SELECT k.contact_id FROM consents k JOIN audiences a ON a.id = :audience_id
+        WHERE k.channel = a.channel AND k.purpose = a.purpose AND k.status = 'given'
+        UNION SELECT contact_id FROM members WHERE audience_id = :audience_id) AS everybody
+""")
 
 
 WORDS = {"change_email": "another address", "ask": "is asked to confirm"}
@@ -38,11 +47,12 @@ WORDS = {"change_email": "another address", "ask": "is asked to confirm"}
 PROFILE_KINDS = frozenset({"upsert", "change_email", "tags"})
 # What becomes of the member there; only a person here is erased.
 LEAVING_WORDS = {"archive": "archived", "erase": "deleted"}
+AS_IT_IS, TAKES_OVER = "as it is", "takes over the member of a shared address"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one contact needs. kind: added, changed, removed, opted_out, unchanged, refused, outside.
+    """What one contact needs. kind: added, changed, removed, opted_out, unchanged, refused, out (on both sides).
 
     `change` says what would happen, by names of fields and tags and ids of interests and permissions; `overwritten` are
     merge fields of theirs that would be replaced by another value. `is_losing`: by that, or something is taken away.
@@ -55,11 +65,13 @@ class Finding:
     is_losing: bool = False
 
 
-def find_difference(contact: ContactView, mirror: Mirror | None, operation: Operation) -> Finding:
-    """What a planned operation means for a person. Pure."""
+def find_difference(
+    contact: ContactView, mirror: Mirror | None, operation: Operation, *, is_met: bool = False
+) -> Finding:
+    """What a planned operation means for a person. `is_met`: the member it names is there and nobody's yet. Pure."""
     if operation.kind == "nothing":
         is_member = mirror is not None and mirror.status in REACHABLE_THERE
-        return Finding("unchanged" if is_member else "outside")
+        return Finding("unchanged", AS_IT_IS) if is_member else Finding("out")
     if operation.kind == "cannot_sync":
         return Finding("refused", operation.trouble.reason if operation.trouble else "")
     if operation.kind in LEAVING_KINDS:
@@ -67,8 +79,15 @@ def find_difference(contact: ContactView, mirror: Mirror | None, operation: Oper
         word = LEAVING_WORDS.get(operation.kind, operation.status or "leaves")
         return Finding(kind, word, is_losing=kind == "removed")
     if mirror is None or mirror.status in {"", "archived"}:
+        if is_met:
+            return Finding("changed", TAKES_OVER)
         return Finding("added", f"joins as {operation.status or operation.status_if_new}")
     return _changed(mirror, operation)
+
+
+def _is_of(mirror: Mirror | None, operation: Operation) -> bool:
+    """Whether the mirror says how the member stands; else it is nobody's yet, for several people have its address."""
+    return mirror is not None and bool(mirror.status) and mirror.member_hash == operation.member
 
 
 def _changed(mirror: Mirror, operation: Operation) -> Finding:
@@ -109,10 +128,13 @@ def _taken_away(there: Mapping[str, bool], wanted: Mapping[str, bool]) -> tuple[
 class Survey:
     """What everybody needs. `counts` by kind of finding; `to_send` are at most `keep` contacts that need a call.
 
+    `seen` tells which members there are, also those of nobody yet; `left_out` are not looked at.
     `urgent` are those who opted out or were erased and are members still: they wait for no approval. At most URGENT_MOST.
     """
 
     keep: int = 0
+    seen: Seen | None = None
+    left_out: Collection[int] = ()
     counts: Counter[str] = field(default_factory=Counter)
     fields: Counter[str] = field(default_factory=Counter)
     samples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -125,8 +147,8 @@ class Survey:
     def add(self, one: Situation, audience: AudienceView) -> None:
         """Plan one contact, and count what comes of it."""
         contact = one.contact
-        operation = plan_member(contact, one.mirror, audience)
-        found = find_difference(contact, one.mirror, operation)
+        operation, is_met = self._plan(one, audience)
+        found = find_difference(contact, one.mirror, operation, is_met=is_met)
         self.counts[found.kind] += 1
         self.fields.update(found.fields)
         self.losing_count += found.is_losing
@@ -136,11 +158,21 @@ class Survey:
             self._keep(contact, operation)
         if operation.kind == "cannot_sync":
             reason = operation.trouble or Trouble("unknown", "No reason is known.")
-            self.refused = group_errors(self.refused, [(contact.contact_id, reason)])
-        elif found.kind not in {"unchanged", "outside"}:
+            self.refused = group_errors(self.refused, [(contact.contact_id, reason)], known_count=0)
+        elif found.kind != "out":
             sample = self.samples.setdefault(found.kind, [])
             if len(sample) < SAMPLE_SIZE:
                 sample.append({"contact_id": contact.contact_id, "change": found.change})
+
+    def _plan(self, one: Situation, audience: AudienceView) -> tuple[Operation, bool]:
+        """And whether it names a member that is there and that no mirror row speaks of. An archived one is minded at once."""
+        operation = plan_member(one.contact, one.mirror, audience)
+        if self.seen is None or not operation.member or _is_of(one.mirror, operation):
+            return operation, False
+        if self.seen.is_archived(operation.member):
+            there = Mirror(one.contact.email, operation.member, "archived")
+            return plan_member(one.contact, there, audience), False
+        return operation, self.seen.knows(operation.member)
 
     def _keep(self, contact: ContactView, operation: Operation) -> None:
         if len(self.to_send) < self.keep:
@@ -155,7 +187,7 @@ class Survey:
 
     def as_findings(self) -> dict[str, Any]:
         """As kept in a run."""
-        kinds = ("added", "changed", "removed", "opted_out", "unchanged", "refused")
+        kinds = ("added", "changed", "removed", "opted_out", "unchanged", "refused", "out")
         return {
             **{kind: self.counts[kind] for kind in kinds},
             "fields": dict(self.fields.most_common()),
@@ -164,19 +196,30 @@ class Survey:
         }
 
 
+def count_everybody(session: Session, audience_id: int) -> int:
+    """How many a survey looks at, as of now."""
+    return int(session.execute(HOW_MANY, {"audience_id": audience_id}).scalar_one())
+
+
+def open_comparison(watch: RunWatch) -> int:
+    """The run's row, which expects everybody from the start, beside the members who are still to be listed; its id."""
+    with transaction(watch.sessions) as session:
+        watch.expect(count_everybody(session, watch.audience_id))
+    return watch.open()
+
+
 def survey_audience(
-    sessions: sessionmaker[Session], audience: AudienceView, watch: RunWatch, keep: int = 0
-) -> Survey:
-    """Plan everybody; nothing is written. Ends early, with what it has, when an admin asks the run to stop."""
-    survey = Survey(keep)
+    sessions: sessionmaker[Session], audience: AudienceView, watch: RunWatch, survey: Survey
+) -> None:
+    """Plan everybody into `survey`; nothing is written. Ends early when an admin asks the run to stop."""
     for page in _pages(sessions, audience.audience_id):
+        wanted = [one for one in page if one not in survey.left_out]
         with transaction(sessions) as session:
-            situations: Mapping[int, Situation] = load_situations(session, audience, page)
+            situations: Mapping[int, Situation] = load_situations(session, audience, wanted)
         for one in situations.values():
             survey.add(one, audience)
         if watch.note(done=len(page)):
             break
-    return survey
 
 
 def _pages(sessions: sessionmaker[Session], audience_id: int) -> Iterator[list[int]]:

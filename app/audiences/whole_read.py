@@ -1,13 +1,12 @@
 """Reading a whole audience once: everything into the mirror, and what is in the mirror but no longer there.
 
-One call a thousand members, and a few.
+One call a thousand members, one a thousand archived, and a few.
 """
 
-from array import array
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -18,8 +17,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.audiences.mirror import MirrorWrite, forget_members, write_members
 from app.audiences.models import Audience
 from app.audiences.pull import apply_member_states
-from app.audiences.runs import RunWatch
-from app.audiences.valve import REACHABLE_THERE
+from app.audiences.runs import RunWatch, Wish, watched
+from app.audiences.seen import ARCHIVED, Seen
 from app.audiences.views import AudienceView
 from app.core.clock import database_now
 from app.core.db import transaction
@@ -27,8 +26,7 @@ from app.core.secretbox import SecretBox
 from integrations.mailchimp.answers import MemberState
 from integrations.mailchimp.gateway import PAGE_SIZE, Gateway
 
-FEW = 20  # so many are asked for one by one
-ASKED_MOST = 200
+ASKED_MOST = 200  # so many that are missing are asked for one by one
 
 # Rows written while reading belong to people whom a push just made.
 IN_MIRROR = text("""
@@ -37,93 +35,119 @@ IN_MIRROR = text("""
 """)
 
 
-@dataclass(slots=True)
-class Seen:
-    """What a whole reading met. Hashes are kept as eight bytes each: a million people in eight megabytes."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A comparison under way: from where it reads, and the run that is told of its people and its calls."""
 
-    read_count: int = 0
-    our_count: int = 0
-    statuses: Counter[str] = field(default_factory=Counter)
-    hashes: "array[int]" = field(default_factory=lambda: array("Q"))
-    is_whole: bool = False
+    sessions: sessionmaker[Session]
+    gateway: Gateway
+    audience: AudienceView
+    watch: RunWatch
+    box: SecretBox
+    calls_before: int
 
-    @property
-    def stranger_count(self) -> int:
-        return self.read_count - self.our_count
+    def tell(self, done: int = 0) -> Wish:
+        """So many people more, and every call made since; the answer is what an admin asks for."""
+        calls = self.gateway.call_count - self.calls_before - self.watch.call_count
+        return self.watch.note(done=done, calls=calls)
 
-    @property
-    def member_count(self) -> int:
-        return sum(self.statuses[status] for status in REACHABLE_THERE)
-
-    def knows(self, member_hash: str) -> bool:
-        """Whether it was met; only once reading is over."""
-        wanted = int(member_hash[:16], 16)
-        place = bisect_left(self.hashes, wanted)
-        return place < len(self.hashes) and self.hashes[place] == wanted
+    def keep(self, states: Sequence[MemberState]) -> Counter[str]:
+        """Members into mirror and ledger."""
+        with transaction(self.sessions) as session:
+            return apply_member_states(session, self.audience, states, self.box)
 
 
-def read_everybody(
-    sessions: sessionmaker[Session],
-    gateway: Gateway,
-    audience: AudienceView,
-    watch: RunWatch,
-    *,
-    box: SecretBox,
-) -> Seen:
-    """Every member into the mirror; people who are no contacts of ours are counted and left alone."""
+@contextmanager
+def comparing(reading: Reading) -> Iterator[None]:
+    """The run of a comparison: closed at its end, however it comes, with every call it made."""
+    with watched(reading.watch):
+        try:
+            yield
+        except BaseException:
+            reading.tell()
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Contacts who were members and are not listed any more; of them, who was not asked for: too many are gone."""
+
+    contact_ids: Sequence[int] = ()
+    unasked: Collection[int] = frozenset()
+
+
+def read_everybody(reading: Reading) -> Seen:
+    """Every member but the archived into the mirror; people who are no contacts of ours are counted and left alone.
+
+    Whether Mailchimp lists the archived among all is not known: they are read by `settle_gone`, by their status.
+    """
     seen = Seen()
-    with transaction(sessions) as session:
+    with transaction(reading.sessions) as session:
         started_at = database_now(session)
-    for page in _pages(gateway.iterate_members(audience.list_id, page_size=PAGE_SIZE), PAGE_SIZE):
-        with transaction(sessions) as session:
-            counts = apply_member_states(session, audience, page, box)
-        seen.read_count += len(page)
-        seen.our_count += counts["ours"]
-        seen.statuses.update(one.status for one in page)
-        seen.hashes.extend(int(one.member_hash[:16], 16) for one in page)
-        if watch.note(done=len(page), calls=1):
+    for page in _list_pages(reading):
+        members = [one for one in page if one.status != ARCHIVED]
+        seen.add(members, reading.keep(members)["ours"])
+        if reading.tell(done=len(page)):
             return seen
-    seen.hashes = array("Q", sorted(seen.hashes))
-    seen.is_whole = True
-    with transaction(sessions) as session:
+    seen.settle()
+    with transaction(reading.sessions) as session:
         session.execute(
-            update(Audience).where(Audience.id == audience.audience_id).values(pulled_until=started_at)
+            update(Audience)
+            .where(Audience.id == reading.audience.audience_id)
+            .values(pulled_until=started_at)
         )
     return seen
 
 
-def settle_gone(
-    sessions: sessionmaker[Session],
-    gateway: Gateway,
-    audience: AudienceView,
-    seen: Seen,
-    before: datetime,
-    *,
-    box: SecretBox,
-) -> list[int]:
-    """Contacts whose member the mirror knows and Mailchimp no longer lists: asked for again, then archived or forgotten.
+def settle_gone(reading: Reading, seen: Seen, before: datetime) -> Gone:
+    """Reads the archived, and finds whom the mirror knows and Mailchimp no longer lists: archived, or asked for again.
 
-    Pages drift while members change, so that somebody may be missing by accident; who is there after all is read.
+    Pages drift while members change, so that somebody may be missing by accident; who is there after all is read. Whoever
+    is not there at all is forgotten. Ends early, with nobody, when an admin asks the run to stop.
     """
-    with transaction(sessions) as session:
-        rows = session.execute(IN_MIRROR, {"audience_id": audience.audience_id, "before": before})
-        gone: dict[str, list[Row[Any]]] = {}  # of people who share an address, both may speak of its member
-        for row in rows:
-            if not seen.knows(row.subscriber_hash):
-                gone.setdefault(row.subscriber_hash, []).append(row)
-    found = _find_archived(sessions, gateway, audience, gone, box=box) if len(gone) > FEW else set()
-    missing = [member_hash for member_hash in gone if member_hash not in found][:ASKED_MOST]
-    for member_hash in missing:
-        state = gateway.find_member(audience.list_id, member_hash)
-        with transaction(sessions) as session:
-            if state is None:
+    gone = _find_missing(reading, seen, before)
+    found = _read_archived(reading, seen, gone)
+    if reading.watch.wish:
+        return Gone()
+    missing = [member_hash for member_hash in gone if member_hash not in found]
+    for member_hash in missing[:ASKED_MOST]:
+        state = reading.gateway.find_member(reading.audience.list_id, member_hash)
+        if state is None:
+            with transaction(reading.sessions) as session:
                 for row in gone[member_hash]:
-                    _let_go(session, audience.audience_id, row)
-            else:
-                apply_member_states(session, audience, [state], box)
-        if state is not None and state.status != "archived":
+                    _let_go(session, reading.audience.audience_id, row)
+        else:
+            reading.keep([state])
+        if state is not None and state.status != ARCHIVED:
             del gone[member_hash]
-    return sorted(row.contact_id for lost in gone.values() for row in lost)
+        if reading.tell():
+            return Gone()
+    unasked = {row.contact_id for member_hash in missing[ASKED_MOST:] for row in gone[member_hash]}
+    return Gone(sorted(row.contact_id for lost in gone.values() for row in lost), frozenset(unasked))
+
+
+def _find_missing(reading: Reading, seen: Seen, before: datetime) -> dict[str, list[Row[Any]]]:
+    """Rows by member hash: of people who share an address, both may speak of its member."""
+    missing: dict[str, list[Row[Any]]] = {}
+    with transaction(reading.sessions) as session:
+        asked = {"audience_id": reading.audience.audience_id, "before": before}
+        for row in session.execute(IN_MIRROR, asked):
+            if not seen.knows(row.subscriber_hash):
+                missing.setdefault(row.subscriber_hash, []).append(row)
+    return missing
+
+
+def _read_archived(reading: Reading, seen: Seen, missing: Collection[str]) -> set[str]:
+    """Into the mirror, but who was archived since they were met; those of the missing who are there, by hash."""
+    found: set[str] = set()
+    for page in _list_pages(reading, ARCHIVED):
+        archived = [one for one in page if not seen.knows(one.member_hash)]
+        seen.add(archived, reading.keep(archived)["ours"])
+        found |= {one.member_hash for one in archived if one.member_hash in missing}
+        if reading.tell(done=len(page)):
+            break
+    seen.settle()
+    return found
 
 
 def _let_go(session: Session, audience_id: int, lost: Row[Any]) -> None:
@@ -135,25 +159,6 @@ def _let_go(session: Session, audience_id: int, lost: Row[Any]) -> None:
     write_members(session, audience_id, [write])
 
 
-def _find_archived(
-    sessions: sessionmaker[Session],
-    gateway: Gateway,
-    audience: AudienceView,
-    gone: Collection[str],
-    *,
-    box: SecretBox,
-) -> set[str]:
-    found: set[str] = set()
-    listing = gateway.iterate_members(audience.list_id, status="archived", page_size=PAGE_SIZE)
-    for page in _pages(listing, PAGE_SIZE):
-        ours = [one for one in page if one.member_hash in gone]
-        if ours:
-            with transaction(sessions) as session:
-                apply_member_states(session, audience, ours, box)
-        found |= {one.member_hash for one in ours}
-    return found
-
-
 def count_by_status(gateway: Gateway, list_id: str, statuses: Sequence[str]) -> dict[str, int]:
     """How many members Mailchimp has in each status; one small call each."""
     return {
@@ -162,7 +167,9 @@ def count_by_status(gateway: Gateway, list_id: str, statuses: Sequence[str]) -> 
     }
 
 
-def _pages(members: Iterable[MemberState], size: int) -> Iterator[list[MemberState]]:
-    iterator = iter(members)
-    while page := list(islice(iterator, size)):
+def _list_pages(reading: Reading, status: str | None = None) -> Iterator[list[MemberState]]:
+    listing = reading.gateway.iterate_members(
+        reading.audience.list_id, status=status, page_size=PAGE_SIZE, on_count=reading.watch.expect
+    )
+    while page := list(islice(listing, PAGE_SIZE)):
         yield page

@@ -14,6 +14,7 @@ from app.audiences.account import (
     rotate_key,
 )
 from app.audiences.connect import Connections
+from app.audiences.whose import keep_account
 from app.cli.kit import emit, json_option, open_runtime, print_table
 from app.core.errors import InvalidError
 from integrations.mailchimp.problems import MailchimpProblem
@@ -49,6 +50,7 @@ def check(slug: str, *, as_json: bool) -> None:
         with runtime.transaction() as session:
             destination = get_destination(session, slug)
         info = connections.gateway(destination).get_root()
+        keep_account(runtime.sessions, destination, info)
     except MailchimpProblem as problem:
         raise InvalidError(f"{slug}: {problem}", problem.sentence) from problem
     finally:

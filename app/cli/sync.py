@@ -85,10 +85,11 @@ def _run(
 
 
 def _refuse_blocked(results: Iterable[Mapping[str, Any]]) -> None:
-    if any(one["is_blocked"] for one in results):
+    blocked = sorted({one["audience"] for one in results if one["is_blocked"]})
+    if blocked:
         raise BusyError(
-            "Mailchimp is not being called for now.",
-            "`muster status` says why; Muster tries again by itself.",
+            f"{', '.join(blocked)}: not all was done; paused, or Mailchimp is not being called for now.",
+            "`muster status` says why; Muster goes on by itself once that is over.",
         )
 
 

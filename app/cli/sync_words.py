@@ -22,10 +22,21 @@ HEADINGS = {
         "opted_out",
         "unchanged",
         "refused",
+        "out",
         "strangers",
         "members",
     ),
-    "reconcile": ("missing", "gone", "differing", "leaving", "in_step", "refused", "strangers", "queued"),
+    "reconcile": (
+        "missing",
+        "differing",
+        "leaving",
+        "in_step",
+        "refused",
+        "out",
+        "gone",
+        "strangers",
+        "queued",
+    ),
     "guard": ("leaving", "members", "limit"),
 }
 STEPS = {

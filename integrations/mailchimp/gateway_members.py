@@ -1,6 +1,6 @@
 """Calls on members: one by one, by the batch, by the page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -162,12 +162,13 @@ class MemberCalls(Door):
         status: str | None = None,
         fields: Sequence[str] = (),
         page_size: int = PAGE_SIZE,
+        on_count: Callable[[int], None] | None = None,
     ) -> Iterator[MemberState]:
         """All members that changed at or after `since` (and before `before`), page by page; nobody who has no address.
 
-        Offsets drift while members change: pages overlap, so that nobody falls between two. Take repeats calmly.
+        `on_count` is told once, by the first page, how many there are. Offsets drift while members change: pages overlap, so that nobody falls between two. Take repeats calmly.
         """
-        offset, total, last, steps_back = 0, 1, frozenset[str](), 0
+        offset, total, last, steps_back, tell = 0, 1, frozenset[str](), 0, on_count
         while offset < total:
             page = self.get_members_page(
                 list_id,
@@ -178,6 +179,9 @@ class MemberCalls(Door):
                 status=status,
                 fields=fields,
             )
+            if tell:
+                tell(page.total_count)
+                tell = None
             yield from (one for one in page.members if _is_member(one, fields) and _key(one) not in last)
             keys = [key for one in page.members if (key := _key(one))]
             if last and last.isdisjoint(keys[:1]) and offset and steps_back < MOST_STEPS_BACK:

@@ -30,6 +30,7 @@ ACTIONS: Mapping[str, str] = {
     "hosted_form": "stops for this person and shows the link of Mailchimp's form",
     "reject_address": "stops for this person until the address is corrected",
     "drop_fields": "sends everything but the refused fields, and names them to the admin",
+    "drop_permissions": "sends everything but the permissions, and from then on leaves out what is not there",
     "gone": "creates it again where consent allows, otherwise lets it be",
     "done": "nothing: it is as it should be",
     "give_up": "sets the change aside as a dead letter",
@@ -144,6 +145,12 @@ INTEREST_GONE = Classification(
     "retry",
     "Mailchimp no longer has an interest (an option of a group) that Muster sets, and refuses whatever names it. Muster reads the audience again and goes on without.",
 )
+# Its wording is not recorded; like the one of an interest, which is. No call lists the permissions of an audience.
+PERMISSION_GONE = Classification(
+    "permission_gone",
+    "drop_permissions",
+    "Mailchimp does not know a marketing permission that Muster sets, and refuses whatever names it. The rest was sent without; take it out of the audience's settings, or correct its id.",
+)
 REFUSED_ARCHIVE = Classification(
     "refused_archive",
     "done",
@@ -218,11 +225,13 @@ DETAILS: tuple[tuple[str, Classification], ...] = (
     (r"signed up to a lot of lists", TOO_MANY_SIGNUPS),
     (r"merge fields were invalid", BAD_MERGE_FIELD),
     (r"invalid interest id", INTEREST_GONE),
+    (r"marketing.permission", PERMISSION_GONE),
 )
 
 # What names a merge field in `errors`: its tag, or where a value does not fit the schema, its path in the body.
 MERGE_TAG = re.compile(r"[A-Z0-9_]{1,10}")
 MERGE_PATH = re.compile(r"merge_fields\.([^.]+)(\..*)?")
+PERMISSION_PATH = re.compile(r"marketing_permissions\b.*")
 
 # A 404 does not say what is missing: the resource does. A PUT makes the member, so what it misses is the audience.
 OF_AUDIENCE = r"(\w+ /lists/\{list_id\}(/[a-z-]+)?|PUT /lists/\{list_id\}/members/\{subscriber_hash\})"
@@ -341,7 +350,7 @@ def problem_from_answer(
     said = " ".join((detail, *(one.message for one in errors))) if SAYS_NOTHING in detail else detail
     found = classify(status, title, said, is_json=bool(title), where=where)
     return MailchimpProblem(
-        BAD_MERGE_FIELD if found is BUG and _names_merge_fields(errors) else found,
+        _by_fields(errors) if found is BUG else found,
         status,
         title,
         detail,
@@ -349,6 +358,13 @@ def problem_from_answer(
         str(body.get("instance") or ""),
         where,
     )
+
+
+def _by_fields(errors: tuple[FieldError, ...]) -> Classification:
+    """What is refused where the sentences say nothing: the entries name it."""
+    if errors and all(PERMISSION_PATH.fullmatch(one.field) for one in errors):
+        return PERMISSION_GONE
+    return BAD_MERGE_FIELD if _names_merge_fields(errors) else BUG
 
 
 def _names_merge_fields(errors: tuple[FieldError, ...]) -> bool:

@@ -7,11 +7,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.audiences.account import rotate_key
 from app.audiences.bootstrap import ensure_simulated_audience
+from app.audiences.configure import ensure_destination
 from app.audiences.connect import Connections, Deadlines
+from app.audiences.gate import is_open
+from app.audiences.models import Destination
+from app.audiences.simulated import API_KEY
 from app.audiences.slots import SharedSlots
 from app.core.config import Settings
 from app.core.db import transaction
@@ -87,6 +92,48 @@ def office(
         assert audience is not None
         audience.tags = ["Alumni", "Friends"]
     return Office(sessions, connections, audience.id)
+
+
+@pytest.fixture
+def keyed_settings(sim_settings: Settings, simulator: Any) -> Settings:
+    """A key in the settings, as with the real Mailchimp; whose it is nobody read yet."""
+    return replace(sim_settings, mailchimp_api_key=API_KEY, mailchimp_base_url=simulator.running.url)
+
+
+@pytest.fixture
+def connect_college(
+    sessions: sessionmaker[Session], box: SecretBox, keyed_settings: Settings, simulator: Any
+) -> Callable[[], None]:
+    """Connect the account under a name, with a key that is tried before."""
+    given = {"slug": "college", "api_key": API_KEY, "actor": "ada", "base_url": simulator.running.url}
+    return lambda: rotate_key(sessions, box, keyed_settings, **given)
+
+
+@pytest.fixture
+def accesses(
+    sessions: sessionmaker[Session],
+    box: SecretBox,
+    keyed_settings: Settings,
+    connect_college: Callable[[], None],
+) -> Callable[[], tuple[Destination, Destination]]:
+    """The account of the settings, connected under a name of its own as well; as they are now."""
+    with transaction(sessions) as session:
+        ensure_destination(session, box, keyed_settings)
+    connect_college()
+
+    def read() -> tuple[Destination, Destination]:
+        with sessions() as session:
+            rows = {one.slug: one for one in session.scalars(select(Destination))}
+        return rows["mailchimp"], rows["college"]
+
+    return read
+
+
+@pytest.fixture
+def known_accesses(sessions: sessionmaker[Session], connections: Connections, accesses: Any) -> Any:
+    """The same, and it is known that they are one."""
+    assert all(is_open(sessions, connections, one.id) for one in accesses())
+    return accesses
 
 
 @pytest.fixture

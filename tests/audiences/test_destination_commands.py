@@ -71,6 +71,16 @@ def test_the_account_answers_or_the_reason_is_said(runtime: Runtime, simulator: 
     assert "credentials" in str(refused.exception)
 
 
+def test_a_check_keeps_whose_account_it_is(runtime: Runtime, office: Any) -> None:
+    office.execute("UPDATE destinations SET account = '{}'")
+
+    shown = json.loads(run("check", "simulator", "--json").output)
+
+    (account,) = office.execute("SELECT account FROM destinations")[0]
+    assert account == {"account_id": shown["account_id"], "name": shown["name"], "role": "owner", "dc": ""}
+    assert shown["name"] in run("list").output
+
+
 def test_a_new_key_is_taken_from_standard_input(
     runtime: Runtime, simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from app.audiences.bodies import member_body
 from app.audiences.entry import check_entry_rule, is_entitled
 from app.audiences.formats import FieldSpec
+from app.audiences.operation import Operation
 from app.audiences.outward import merge_values
-from app.audiences.plan import Operation, plan_member
+from app.audiences.plan import plan_member
 from app.audiences.valve import OPTED_OUT_THERE, Standing, settle_ledger, status_if_new
 from app.audiences.views import LEFT, AudienceView, ContactView, Mirror
 from app.core.errors import InvalidError

@@ -8,8 +8,8 @@ import pytest
 
 from app.audiences import push
 from app.audiences.batches import LINGER_SECONDS, Batches, Held
+from app.audiences.operation import Operation
 from app.audiences.outcome import Outcome
-from app.audiences.plan import Operation
 from app.audiences.send import send_job
 from app.inbox.models import BULK_LANE, LIVE_LANE
 

@@ -4,6 +4,10 @@ from typing import Any
 
 import pytest
 
+from app.audiences.models import Audience
+from app.audiences.settings import change_settings
+from app.core.db import transaction
+
 ADA, AUGUSTA = "ada@house.test", "augusta@house.test"
 
 
@@ -115,6 +119,21 @@ def test_where_the_form_alone_is_wanted_its_link_is_given(office: Any, simulator
 
     assert (simulator.member(ADA).status, pendings(simulator)) == ("unsubscribed", 0)
     assert "subscribe" in office.mirror(contact_id).error["hint"]
+
+
+def test_another_policy_reaches_whoever_waited_under_the_former(office: Any, simulator: Any) -> None:
+    office.put(on_return="form_only")
+    contact_id = left_there(office, simulator)
+    office.say(contact_id, "given", ADA, "confirmed")
+    push_often(office, contact_id)
+    before = (simulator.member(ADA).status, office.change_count())
+
+    with transaction(office.sessions) as session:
+        audience = session.get_one(Audience, office.audience_id)
+        change_settings(session, audience, {"on_return": "pending_once"}, "test")
+    office.push()
+
+    assert (("unsubscribed", 0), "pending") == (before, simulator.member(ADA).status)
 
 
 def test_whom_staff_unsubscribed_comes_back_at_once_with_new_consent(office: Any, simulator: Any) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from app.audiences.outbox import queue_changes
 from app.audiences.push import PushOptions, push_audience
+from app.audiences.run_errors import group_errors
 from app.audiences.run_views import clear_old_runs, close_dead_runs, eta_seconds, get_run, list_runs
-from app.audiences.runs import RunWatch, group_errors, watched
+from app.audiences.runs import RunWatch, watched
 from app.audiences.steer import cancel, pause, resume
 from app.audiences.views import Trouble
 from app.core.db import transaction
@@ -223,13 +224,15 @@ def test_a_pause_stops_a_running_push_within_two_seconds_and_resume_goes_on(
 
     assert not thread.is_alive()
     assert count == simulator.member_count() < 6_000
-    assert [run.state for run in rows(office)] == ["paused"]
+    assert [(run.state, run.done_count) for run in rows(office)] == [("paused", count)]
     assert office.push().call_count == 0
     simulator.running.world.switches.latency_ms = 0
     assert steer(office, resume)
     push_watched(office)
     assert simulator.member_count() == 6_000
-    assert [(run.state, run.wish) for run in rows(office)] == [("done", "")]
+    assert [(run.state, run.wish, run.done_count, run.total_count) for run in rows(office)] == [
+        ("done", "", 6_000, 6_000)
+    ]
 
 
 def test_a_paused_audience_still_unsubscribes_whoever_says_no(office: Any, simulator: Any) -> None:

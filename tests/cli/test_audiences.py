@@ -214,6 +214,8 @@ def test_reading_again_tells_what_is_gone(call, sessions, people, simulator):
         "audience": "newsletter",
         "gone": ["PHONE"],
         "back": [],
+        "remade": [],
+        "changed": [],
         "gone_interests": [],
         "back_interests": [],
     } == news

@@ -98,9 +98,10 @@ def test_an_empty_source_ends_the_rehearsal_with_65(call, sessions, unapproved, 
 
 def test_a_paused_audience_waits_for_resume(call, people, simulator):
     said = call("sync", "pause", "newsletter", "--reason", "We move house").out
-    plain(call, "sync", "push", "newsletter", "--changed")
+    held = call("sync", "push", "newsletter", "--changed")
 
     assert "paused" in said
+    assert (75, True) == (held.code, "newsletter: not all was done; paused" in held.err)
     assert 0 == member_count(simulator)
     assert "paused: We move house" == plain(call, "audiences", "list")[0]["state"]
     assert "already" in call("sync", "pause", "newsletter").out
@@ -131,6 +132,7 @@ def test_reconcile_reports_both_sides(call, people, simulator):
 
     assert ("done", 3, 0) == (found["state"], found["findings"]["in_step"], found["findings"]["missing"])
     assert "subscribed: 3 there, 3 here" in said
+    assert "in step 3, refused 0, out 0, gone 0, strangers 0" in said
 
 
 @pytest.mark.parametrize(

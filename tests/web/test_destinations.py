@@ -76,9 +76,12 @@ def test_a_refused_key_is_one_alert_with_the_next_step(viewer: Person, session, 
 
 
 def test_an_account_that_answers_says_its_name(editor: Person, house: Office, audited):
+    house.execute("UPDATE destinations SET account = '{}'")
+
     answer = editor.post("/destinations/simulator/check", follow_redirects=True)
 
     assert "answers." in answer.text
+    assert house.execute("SELECT account ->> 'name' FROM destinations") == [("Muster's own Mailchimp",)]
     assert [("editor@office.example", "destination.check", "destination:simulator")] == audited()
 
 

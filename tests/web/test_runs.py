@@ -117,6 +117,24 @@ def test_pausing_a_run_asks_it_to_stop_and_resuming_lets_it_go_on(
     assert ["audience.pause", "audience.resume"] == [action for _, action, _ in audited()]
 
 
+@pytest.mark.parametrize("kind", ["push", "pull", "activity", "reconcile", "first_sync"])
+def test_every_run_that_ends_at_a_pause_offers_one(editor: Person, engine, running: int, kind: str):
+    run_sql(engine, "UPDATE sync_runs SET kind = :kind WHERE id = :id", kind=kind, id=running)
+
+    assert f'action="/runs/{running}/pause"' in editor.get(f"/runs/{running}").text
+
+
+def test_a_drift_report_shows_who_is_out_on_both_sides(viewer: Person, session, office):
+    findings = {"missing": 0, "in_step": 7, "out": 2, "gone": 1, "samples": {}}
+    run = add_run(session, session.query(Audience).one(), "reconcile", findings=findings)
+    session.commit()
+
+    page = viewer.get(f"/runs/{run.id}").text
+
+    assert '<span class="find-number">2</span><span class="find-name">Out on both sides</span>' in page
+    assert "Known here, no member there, and not to be one" in page
+
+
 def test_cancelling_asks_the_run_to_end(editor: Person, engine, running: int, audited):
     answer = editor.post(f"/runs/{running}/cancel", follow_redirects=True)
 

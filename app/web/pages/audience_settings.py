@@ -202,6 +202,8 @@ def read_schema(audience: str) -> ResponseReturnValue:
         told = [
             f"gone: {', '.join(gone)}" if (gone := news.gone + news.gone_interests) else "",
             f"back: {', '.join(back)}" if (back := news.back + news.back_interests) else "",
+            f"made again: {', '.join(news.remade)}" if news.remade else "",
+            f"changed: {', '.join(news.changed)}" if news.changed else "",
         ]
         return (
             f"Read again. {'; '.join(part for part in told if part) or 'Nothing that is mapped has changed'}."

@@ -8,6 +8,7 @@ from flask_security import current_user
 
 from app.audiences.account import CALLBACK_PATH, begin_connect, finish_connect, get_destination
 from app.audiences.account import rotate_key as store_key
+from app.audiences.whose import keep_account
 from app.core.audit import audit
 from app.core.errors import InvalidError, MusterError
 from app.web.access import make_blueprint, requires
@@ -134,6 +135,7 @@ def check(account: str) -> ResponseReturnValue:
             db.expunge(destination)
         with calling() as connections:
             info = connections.gateway(destination).get_root()
+        keep_account(wiring().runtime.sessions, destination, info)
         return f"{info.account_name} answers."
 
     return do(f"key-{account}", work, _page, url_for("destinations.index"))

@@ -58,6 +58,14 @@ STEPS: Mapping[str, Step] = {
         "To the settings",
         "audience_settings.show",
     ),
+    "permission": Step(
+        "Set the right id, or take it out.",
+        "To the settings",
+        "audience_settings.show",
+    ),
+    "same_list": Step(
+        "Switch one of the two off (`muster audiences set`, is_enabled=no).", "Open", "audiences.show"
+    ),
     "merge_field": Step(
         "Make the merge field again, or take it out of the mapping.",
         "To the merge fields",

@@ -51,6 +51,15 @@ def test_a_quiet_audience_is_read_once_with_few_calls_more(read: Any, count: int
     assert (calls, listing.members) == (listing.calls, found)
 
 
+def test_the_first_page_alone_says_how_many_there_are(read: Any) -> None:
+    counts: list[int] = []
+    listing = Listing(2_500, lambda listing, _number: listing.members.pop())
+
+    read(listing, on_count=counts.append)
+
+    assert (counts, listing.calls > 1) == ([2_500], True)
+
+
 @pytest.mark.parametrize("moved_count", [1, 19, 30, 250])
 def test_whoever_moves_to_the_end_between_two_pages_hides_nobody(read: Any, moved_count: int) -> None:
     def move(listing: Listing, number: int) -> None:

@@ -19,6 +19,15 @@ from integrations.mailchimp.problems import (
 )
 
 ROOT = Path(__file__).parents[3]
+NOT_VALIDATED = (
+    "The resource submitted could not be validated. For field-specific details, see the 'errors' array."
+)
+# Of one who is there already: the bulk write's own words (quoted by public code, 2026-11), and those of the single one.
+EXISTS_CODES = ("ERROR_CONTACT_EXISTS", "ERROR_GENERIC")
+EXISTS_TEXTS = (
+    "x is already a list member, do you want to update? please provide update_existing:true in the request body",
+    "x is already a list member. Use PUT to insert or update list members.",
+)
 WORDS = [
     (
         400,
@@ -40,6 +49,13 @@ WORDS = [
     (400, "Invalid Resource", "x has signed up to a lot of lists very", "too_many_signups", "retry_tomorrow"),
     (400, "Invalid Resource", "Your merge fields were invalid.", "bad_merge_field", "drop_fields"),
     (400, "Invalid Resource", "Invalid interest ID: 'c06bb4b529'.", "interest_gone", "retry"),
+    (
+        400,
+        "Invalid Resource",
+        "Invalid marketing permission ID: '2a4819ebc7'.",
+        "permission_gone",
+        "drop_permissions",
+    ),
     (400, "Invalid Resource", "The resource submitted could not be validated.", "bug", "give_up"),
     (400, "JSON Parse Error", "We encountered an unspecified JSON parsing error.", "bug", "give_up"),
     (401, "API Key Invalid", "Your API key may be invalid", "credentials", "pause"),
@@ -100,6 +116,8 @@ def test_an_answer_without_json_is_classified_by_its_status_alone(status, kind, 
             "move_refused",
         ),
         ("Schema describes string, NULL found instead", "bug"),
+        ("Data presented is not one of the accepted values: subscribed, unsubscribed, cleaned.", "bug"),
+        ("Value must be one of: subscribed, unsubscribed, cleaned", "bug"),
     ],
 )
 def test_a_detail_that_says_nothing_leaves_it_to_the_errors(message, kind):
@@ -207,7 +225,8 @@ def test_every_status_has_a_rule():
 @pytest.mark.parametrize(
     ("code", "text", "field", "kind"),
     [
-        ("ERROR_CONTACT_EXISTS", "x is already a list member, do you want to update?", "", "member_exists"),
+        *((code, text, "", "member_exists") for code in EXISTS_CODES for text in EXISTS_TEXTS),
+        ("ERROR_GENERIC", NOT_VALIDATED, "merge_fields.FNAME", "bad_merge_field"),
         ("ERROR_GENERIC", "x is in a compliance state due to unsubscribe", "", "compliance"),
         ("ERROR_GENERIC", "x was permanently deleted and cannot be re-imported.", "", "forgotten"),
         ("ERROR_GENERIC", "x looks fake or invalid, please enter a real email address.", "", "fake_address"),
