@@ -1,6 +1,5 @@
 """What an answer of Mailchimp means for one contact: what the mirror learns, and how the change ends. Pure."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -9,6 +8,13 @@ from msgspec.structs import replace
 
 from app.audiences.mirror import MirrorWrite
 from app.audiences.operation import Operation
+from app.audiences.there import (
+    managed_interests,
+    managed_permissions,
+    managed_tags,
+    mapped_fields,
+    opt_out_method,
+)
 from app.audiences.valve import REACHABLE_THERE, is_own_opt_out
 from app.audiences.views import LEFT, STALE, AudienceView, Trouble
 from integrations.mailchimp.answers import MemberState, subscriber_hash
@@ -17,9 +23,6 @@ from integrations.mailchimp.problems import PERMISSION_GONE, Classification
 # done: nothing left. again: plan once more at once. retry: later, by kind. release: later, nobody's fault. park: given up.
 Verdict = Literal["done", "again", "retry", "release", "park"]
 
-OPT_OUT_METHODS: Mapping[str, str] = {"unsubscribed": "unsubscribe", "cleaned": "cleaned"}
-# What Mailchimp's reason for an unsubscribe says of somebody who reported the mail; its webhook names them by `abuse`.
-COMPLAINT = re.compile(r"\b(?:abuse|spam|complain\w*)\b", re.IGNORECASE)
 # What a failed call's action (the gateway's table) makes of a change.
 VERDICTS: Mapping[str, Verdict] = {
     "retry": "retry",
@@ -302,35 +305,3 @@ def cannot_sync(operation: Operation) -> Outcome:
         operation.contact_id, operation.email, operation.member, trouble=operation.trouble, is_failed=True
     )
     return Outcome(operation.contact_id, "done", write, trouble=operation.trouble)
-
-
-def managed_tags(state: MemberState, audience: AudienceView) -> tuple[str, ...]:
-    """The managed tags that a member has, in our spelling; staff's tags are left out of sight."""
-    if not state.tags:
-        return ()
-    there = {tag.casefold() for tag in state.tags}
-    return tuple([tag for tag, folded in audience.tag_order if folded in there])
-
-
-def mapped_fields(state: MemberState, audience: AudienceView) -> dict[str, Any]:
-    """The merge fields that Muster fills, as Mailchimp has them."""
-    mapped = audience.mapped_tags
-    return {tag: value for tag, value in state.merge_fields.items() if tag in mapped}
-
-
-def managed_interests(state: MemberState, audience: AudienceView) -> dict[str, bool]:
-    """The interests that Muster sets, as Mailchimp has them."""
-    there = state.interests
-    return {one: bool(there[one]) for one in audience.interests if one in there}
-
-
-def opt_out_method(state: MemberState) -> str:
-    """The method of the opt-out that a member's state shows, by the webhook's words; "" where it shows none."""
-    method = OPT_OUT_METHODS.get(state.status, "")
-    return "abuse" if method and COMPLAINT.search(state.unsubscribe_reason) else method
-
-
-def managed_permissions(state: MemberState, audience: AudienceView) -> dict[str, bool]:
-    """The marketing permissions that Muster sets, as Mailchimp has them."""
-    there = state.marketing_permissions
-    return {one: bool(there[one]) for one in audience.marketing_permissions if one in there}

@@ -17,8 +17,8 @@ from app.audiences.known import Known
 from app.audiences.learn import OptOut
 from app.audiences.models import Audience
 from app.audiences.outbox import queue_audience
-from app.audiences.outcome import managed_permissions
 from app.audiences.pauses import raise_alert
+from app.audiences.there import managed_permissions
 from app.audiences.valve import REACHABLE_THERE
 from app.audiences.views import AudienceView, Trouble
 from integrations.mailchimp.answers import MemberState, subscriber_hash

@@ -27,7 +27,11 @@ from app.audiences.made_anew import date_back_wiped
 from app.audiences.mirror import MirrorWrite, write_members
 from app.audiences.models import Audience
 from app.audiences.outbox import touch_changes
-from app.audiences.outcome import (
+from app.audiences.permissions import list_taken_away, note_shown
+from app.audiences.runs import RunWatch
+from app.audiences.schema import lacks_mapped, refresh_schema
+from app.audiences.theirs import EmailNews, FieldNews, hold_people, learn_profiles, list_not_erased
+from app.audiences.there import (
     OPT_OUT_METHODS,
     managed_interests,
     managed_permissions,
@@ -35,10 +39,6 @@ from app.audiences.outcome import (
     mapped_fields,
     opt_out_method,
 )
-from app.audiences.permissions import list_taken_away, note_shown
-from app.audiences.runs import RunWatch
-from app.audiences.schema import lacks_mapped, refresh_schema
-from app.audiences.theirs import EmailNews, FieldNews, hold_people, learn_profiles, list_not_erased
 from app.audiences.valve import REACHABLE_THERE, is_own_opt_out
 from app.audiences.views import LEFT, STALE, AudienceView
 from app.core.clock import database_now

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from app.audiences.bodies import bad_fields_trouble, member_body, without_fields
 from app.audiences.operation import Operation
 from app.audiences.outcome import (
-    OPT_OUT_METHODS,
     Outcome,
     from_archive,
     from_erasure,
@@ -17,6 +16,7 @@ from app.audiences.outcome import (
     from_tags,
     from_unpermitted,
 )
+from app.audiences.there import OPT_OUT_METHODS
 from app.audiences.valve import is_own_opt_out, return_status
 from app.audiences.views import AudienceView
 from integrations.mailchimp.answers import MemberState, subscriber_hash

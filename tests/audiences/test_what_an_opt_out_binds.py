@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.audiences.outcome import opt_out_method
+from app.audiences.there import opt_out_method
 from app.contacts.drafts import lock_drafts
 from app.contacts.ledger import derive_consents
 from app.core.db import transaction
