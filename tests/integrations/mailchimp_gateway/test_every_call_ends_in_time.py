@@ -47,10 +47,13 @@ def _listener(answer=None, backlog: int = 8) -> Iterator[int]:
                     if answer:
                         threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
+        taker = threading.Thread(target=accept, daemon=True)
         if answer is not False:
-            threading.Thread(target=accept, daemon=True).start()
+            taker.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
+        if answer is not False:
+            taker.join(5)  # one more may be taken until then
         for connection in kept:
             connection.close()
 
