@@ -13,11 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 REPORTS = ROOT / ".cache" / "tests"
-# A file at a time, in three processes on two cores: many tests wait for other processes.
-SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile"]
+# A file at a time, in more processes than cores: many tests wait for other processes, those of the last stage most of all.
+SIDE_BY_SIDE = ["--dist", "loadfile", "-n"]
 STAGES = {
-    "rooms": [*SIDE_BY_SIDE, "-m", "not browser and not story and not faults"],
-    "browser, story and faults": [*SIDE_BY_SIDE, "-m", "browser or story or faults"],
+    "rooms": [*SIDE_BY_SIDE, "3", "-m", "not browser and not story and not faults"],
+    "browser, story and faults": [*SIDE_BY_SIDE, "4", "-m", "browser or story or faults"],
 }
 NO_TESTS = 5  # pytest's exit code for "no test was collected"
 

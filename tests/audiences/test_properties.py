@@ -1,6 +1,6 @@
 """Any history of fifty steps, against the real pipeline and the local Mailchimp: nobody is ever brought back.
 
-`make test` lives through the same few each time, as many as half a minute allows; `make properties` through two thousand
+`make test` lives through the same few each time, as many as twenty seconds allow; `make properties` through two thousand
 from a seed of chance on, which it prints. MUSTER_SEED begins elsewhere, MUSTER_HISTORIES says how many.
 """
 
@@ -32,7 +32,7 @@ IS_LONG = os.environ.get("MUSTER_PROPERTIES") == "long"
 HISTORIES = int(os.environ.get("MUSTER_HISTORIES", "2000" if IS_LONG else "25"))
 # Chance belongs where somebody watches: a change must not fail for what another one did.
 FIRST_SEED = int(os.environ.get("MUSTER_SEED") or (random.SystemRandom().randrange(10**6) if IS_LONG else 1))
-SHORT_SECONDS = 28.0
+SHORT_SECONDS = 20.0
 SHRINK_SECONDS = float(os.environ.get("MUSTER_SHRINK_SECONDS", "90"))
 SHARED = Path(os.environ.get("MUSTER_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 

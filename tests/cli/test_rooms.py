@@ -198,3 +198,30 @@ def test_sync_answers_in_json_wherever_the_word_stands(call, sessions, words, ex
     ended = call(*words)
 
     assert (0, expected) == (ended.code, json.loads(ended.out))
+
+
+def test_who_stands_for_an_address_is_chosen_and_audited(call, sessions):
+    with sessions() as session:
+        session.execute(
+            text(
+                """INSERT INTO contacts (fields) SELECT '{"email": "home@alumni.example"}' FROM generate_series(1, 2)"""
+            )
+        )
+        session.execute(
+            text(
+                "INSERT INTO identities (kind, match_value, given_value, contact_id)"
+                " SELECT 'email', 'home@alumni.example', 'home@alumni.example', id FROM contacts"
+            )
+        )
+        session.commit()
+
+    chosen = call("contacts", "speak", "2")
+    alone = call("contacts", "speak", "3")
+
+    assert (0, "Contact 2 stands for the address of 2 people now.") == (chosen.code, chosen.out.strip())
+    assert "There is no contact 3." in alone.err
+    assert [{"contact_ids": [1, 2]}] == [one.after for one in audited(sessions, "contact.speak")]
+    with sessions() as session:
+        assert [(1, False), (2, True)] == [
+            tuple(row) for row in session.execute(text("SELECT id, is_speaker FROM contacts ORDER BY id"))
+        ]
