@@ -185,10 +185,20 @@ def _find_opt_in(known: Known, state: MemberState) -> OptIn | None:
     is_confirming = known.ledger == "given" and known.proof != "confirmed" and known.status == "pending"
     if state.status != "subscribed" or not (is_lifting or is_confirming):
         return None
-    if state.opted_in_at is None or state.signed_up_at is None:
+    if (
+        state.opted_in_at is None
+        or state.signed_up_at is None
+        or _signed_up_before_they_were_out(known, state)
+    ):
         return None
     method = "mailchimp_optin" if is_lifting else "mailchimp_confirm"
     return OptIn(known.person_id, state.email, state.opted_in_at, state.signed_up_at, method)
+
+
+def _signed_up_before_they_were_out(known: Known, state: MemberState) -> bool:
+    """The form is older than our own unsubscribe, which ended it: so it is somebody else who takes them in now."""
+    is_out = (known.pushed_hash, known.status) == (LEFT, "unsubscribed") and known.last_changed is not None
+    return is_out and state.signed_up_at <= known.last_changed  # type: ignore[operator]  # the caller has looked
 
 
 def _is_coming_back(known: Known, state: MemberState) -> bool:

@@ -243,6 +243,10 @@ def _archive(gateway: Gateway, audience: AudienceView, operation: Operation) -> 
     there = gateway.get_member(audience.list_id, operation.member)
     if there.status in OPT_OUT_METHODS:
         return from_member(replace(operation, pushed_hash="", merge_fields={}), there, audience)
+    if (
+        there.status == "archived"
+    ):  # by staff, or by a call of ours whose answer was lost: then nobody takes them in unasked
+        return from_archive(operation, is_archived=True, is_ours=False)
     is_archived = gateway.archive_member(audience.list_id, operation.member)
     # Nobody pending is archived: whoever was has confirmed or gone since we looked, and which of it nobody can read any more.
     is_as_seen = not is_archived or there.status != "pending"

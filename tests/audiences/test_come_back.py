@@ -228,6 +228,34 @@ def test_a_return_lifts_an_opt_out_of_everything_for_this_audience(
     assert simulator.member(ADA).status == "subscribed"
 
 
+@pytest.mark.parametrize("is_form_filled_in_anew", [False, True])
+def test_a_form_that_our_unsubscribe_ended_is_no_return_when_staff_take_the_member_in(
+    office: Any, simulator: Any, is_form_filled_in_anew: bool
+) -> None:
+    simulator.call("POST", "/lists", {"list_id": LIST_ID, "is_double_optin": True})
+    office.execute("UPDATE audiences SET is_double_opt_in = true")
+    contact_id = office.add(ADA, first_name="Ada")
+    office.push()
+    simulator.later()
+    office.say(contact_id, "withdrawn", ADA)
+    office.execute("UPDATE consent_evidence SET occurred_at = occurred_at - interval '1 minute'")
+    simulator.contact("signup", ADA)  # pending, until Muster unsubscribes
+    simulator.later()
+    office.push()
+    simulator.later()
+    if is_form_filled_in_anew:
+        simulator.contact("signup", ADA)
+        simulator.contact("confirm", ADA)
+    else:
+        simulator.call("POST", "/staff/import", {"members": [{"email": ADA, "status": "subscribed"}]})
+    assert "subscribed" == simulator.member(ADA).status
+
+    pull_and_push(office)
+
+    assert ("given" if is_form_filled_in_anew else "withdrawn") == office.consent(contact_id)
+    assert ("subscribed" if is_form_filled_in_anew else "unsubscribed") == simulator.member(ADA).status
+
+
 def test_a_return_is_written_once_with_its_method(office: Any, simulator: Any) -> None:
     contact_id = left_there(office, simulator)
     simulator.later()

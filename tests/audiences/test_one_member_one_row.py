@@ -305,6 +305,22 @@ def test_of_two_who_share_an_address_one_row_speaks_of_its_member(office: Any, s
     assert [(ada, OLD, "subscribed")] == rows_of(office)
 
 
+def test_whom_staff_archived_before_we_could_nobody_takes_in_again(office: Any, simulator: Any) -> None:
+    ada = office.add(OLD, first_name="Ada")
+    office.push()
+    simulator.staff("archive", OLD)
+    office.execute("DELETE FROM identities WHERE contact_id = :id", id=ada)
+    office.change(ada, email=None)
+    office.push()
+    assert "archived" == office.mirror(ada).status
+
+    office.change(ada, email=OLD)
+    office.push()
+
+    assert "archived_there" == office.mirror(ada).error["code"]
+    assert "archived" == simulator.member(OLD).status
+
+
 @pytest.mark.parametrize("act", ["delete", "archive"])
 def test_who_is_held_out_by_a_member_of_somebody_else_is_freed_as_soon_as_it_is_theirs(
     office: Any, simulator: Any, act: str
