@@ -175,7 +175,14 @@ def test_workers_that_are_killed_come_back_and_the_server_leaves_none_behind(set
 
 def _living(web):
     children = psutil.Process(web.process.pid).children()
-    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in children if _is_living(child)]
+
+
+def _is_living(child):
+    try:
+        return child.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # gone since its parent was asked
+        return False
 
 
 def test_what_is_in_hand_is_finished_when_the_server_is_asked_to_stop(settings, hook, kit, rows, tmp_path):
