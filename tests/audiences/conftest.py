@@ -137,6 +137,15 @@ def known_accesses(sessions: sessionmaker[Session], connections: Connections, ac
 
 
 @pytest.fixture
+def permissions(office: Any, simulator: Any) -> tuple[str, str]:
+    """Marketing permissions of the audience: by mail, for the newsletter; for advertising."""
+    simulator.call("POST", "/lists", {"list_id": LIST_ID, "has_permissions": True})
+    mail, ads, *_ = next(iter(simulator.running.world.audiences.values())).permissions
+    office.put(marketing_permissions={mail: "newsletter", ads: "advertising"})
+    return mail, ads
+
+
+@pytest.fixture
 def webhook(office: Office, sim_settings: Settings) -> Iterator[Callable[..., None]]:
     """A webhook's delivery, stored as though it had passed the door, all the way into contact, ledger and mirror."""
     runtime = Runtime(sim_settings)

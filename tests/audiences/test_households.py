@@ -146,15 +146,6 @@ def test_a_member_of_somebody_without_consent_goes_to_who_has_it_with_its_status
     assert 0 == simulator.subscribing(HOME) - (status == "subscribed")
 
 
-@pytest.fixture
-def permissions(office: Any, simulator: Any) -> tuple[str, str]:
-    """Of mail and of advertising."""
-    simulator.call("POST", "/lists", {"list_id": LIST_ID, "has_permissions": True})
-    mail, ads, *_ = next(iter(simulator.running.world.audiences.values())).permissions
-    office.put(marketing_permissions={mail: "newsletter", ads: "advertising"})
-    return mail, ads
-
-
 def test_whoever_takes_over_a_member_permits_nothing_by_it(
     office: Any, simulator: Any, family: tuple[int, int], permissions: tuple[str, str]
 ) -> None:

@@ -18,15 +18,6 @@ LIST_ID = "a1b2c3d4e5"
 WITHDRAWALS = "SELECT purpose, method, address FROM consent_evidence WHERE verdict = 'withdrawn' ORDER BY id"
 
 
-@pytest.fixture
-def permissions(office: Any, simulator: Any) -> tuple[str, str]:
-    """By mail, for the newsletter; for advertising."""
-    simulator.call("POST", "/lists", {"list_id": LIST_ID, "has_permissions": True})
-    mail, ads, *_ = next(iter(simulator.running.world.audiences.values())).permissions
-    office.put(marketing_permissions={mail: "newsletter", ads: "advertising"})
-    return mail, ads
-
-
 def say(office: Any, contact_id: int, purpose: str, verdict: str = "given", proof: str = "claimed") -> None:
     with transaction(office.sessions) as session:
         session.execute(
