@@ -40,7 +40,7 @@ bench: install-dev ## measure speed as ratios in one run; writes bench/results/*
 	@$(BIN)/python -m bench
 
 chaos: install-dev ## the long kill test: every process killed with -9, nothing lost
-	@MUSTER_CHAOS=long $(BIN)/python -m pytest tests/faults -m faults -x -q
+	@MUSTER_CHAOS=long $(BIN)/python -m pytest tests/faults -x -q
 
 properties: install-dev ## two thousand random histories: nobody is ever brought back against their word
 	@MUSTER_PROPERTIES=long $(BIN)/python -m pytest tests/audiences/test_properties.py -q -s

@@ -1,14 +1,11 @@
 """Audiences as people use them: looking, approving, pausing, trying, and a count that follows the writing."""
 
-import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
 from app.audiences.models import Audience
 from tests.browser.conftest import Console
 from tests.web.rows import add_run
-
-pytestmark = pytest.mark.browser
 
 
 def ask(sessions, statement: str) -> object:

@@ -2,14 +2,11 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import text
 
 from tests.browser.conftest import DESKTOP, PASSWORD, Console, open_page, sign_in
 from tests.web.rows import add_contact
-
-pytestmark = pytest.mark.browser
 
 
 def test_a_newcomer_makes_the_admin_signs_out_and_in_again(page: Page, console: Console):

@@ -6,7 +6,6 @@ from sqlalchemy import text
 from app.core.db import make_engine
 from app.core.errors import ConfigError, NotRunningError
 from app.core.postgres import check_database, refuse_forgetful, refuse_old
-from app.core.servers import scratch_servers
 from app.core.valkey import accepted_version, check_redis
 
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
@@ -32,16 +31,6 @@ def test_each_forgetful_setting_is_refused_by_name(name):
 @pytest.mark.parametrize("value", ["on", "local", "remote_write", "remote_apply"])
 def test_every_other_way_to_commit_is_accepted(value):
     refuse_forgetful({**DURABLE, "synchronous_commit": value})
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("name", ["fsync", "full_page_writes"])
-def test_a_server_started_without_durability_is_refused(name):
-    with scratch_servers({name: "off"}) as settings:
-        engine = make_engine(settings.postgres_url)
-        with pytest.raises(ConfigError, match=f"{name} = off"):
-            check_database(engine)
-        engine.dispose()
 
 
 @pytest.mark.parametrize("owner", ["ROLE muster", "DATABASE muster"])

@@ -25,8 +25,6 @@ from app.core.errors import BusyError
 from app.core.privileges import Account, can_run
 from app.core.servers import prepare_place, running_servers
 
-pytestmark = pytest.mark.faults
-
 ROOT = Path(__file__).parents[2]
 IS_ROOT = os.geteuid() == 0
 # A supervisor with nothing but the servers: what `muster up` does before its own programs.

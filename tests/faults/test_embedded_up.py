@@ -19,8 +19,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = pytest.mark.faults
-
 ROOT = Path(__file__).parents[2]
 PART = re.compile(r"^  (\S+) +process (\d+)", re.MULTILINE)
 

@@ -17,8 +17,6 @@ import requests
 from tests.kit.running import RunningMuster, running_muster, wait_until
 from tests.kit.signed import standard_webhook
 
-pytestmark = pytest.mark.faults
-
 IS_LONG = os.environ.get("MUSTER_CHAOS") == "long"
 DELIVERIES = 2_000 if IS_LONG else 600
 KILLS_EACH = 3 if IS_LONG else 1

@@ -18,8 +18,6 @@ from integrations.mailchimp.simulator.config import DEFAULT_API_KEY
 from tests.kit.faulty import AGREE_SECONDS, IS_LONG, LIST, Trial
 from tests.kit.running import RunningMuster, wait_until
 
-pytestmark = pytest.mark.faults
-
 PEOPLE = 300 if IS_LONG else 40
 FEW = 60 if IS_LONG else 10  # where each refusal makes everybody wait
 UNSOUND = ("500", "502_html", "504_html", "503_empty", "403_html", "200_html", "200_empty", "truncated")

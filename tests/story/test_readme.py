@@ -5,11 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.kit.running import running_muster
-
-pytestmark = pytest.mark.story
 
 README = Path(__file__).parents[2] / "README.md"
 

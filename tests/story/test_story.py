@@ -9,8 +9,6 @@ from tests.kit.graph import graph_answering
 from tests.kit.running import RunningMuster, running_muster, wait_until
 from tests.kit.signed import meta_signature, post_person
 
-pytestmark = pytest.mark.story
-
 LEADS = {
     str(number): {
         "id": str(number),
