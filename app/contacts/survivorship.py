@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from app.contacts.spelling import NAME_FIELDS, is_worse_spelling
+
 MANUAL_TRUST = 100  # an admin's edit outranks every rule
 
 
@@ -49,7 +51,11 @@ class StatedPatch:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A contact's current state, and where each value of it comes from."""
+    """A contact's current state, and where each value of it comes from.
+
+    A value that is said again is as new, and as trusted, as whoever said it last: provenance names that patch. So it does
+    for a name that was said again in a worse spelling, which leaves the better one in place.
+    """
 
     fields: dict[str, Any]
     provenance: dict[str, Any]  # name -> {patch_id, event_id, source_id, occurred_at}
@@ -111,7 +117,18 @@ def _better(held: Statement, new: Statement, name: str, dictionary: Dictionary) 
         return new
     entry = dictionary.find(name)
     rule = RULES[entry.survivorship if entry else DEFAULT_RULE]
-    return new if rule(*held, *new) else held
+    return _spelt(held, new, name) if rule(*held, *new) else held
+
+
+def _spelt(held: Statement, new: Statement, name: str) -> Statement:
+    """The later statement, in the earlier one's spelling where that is better.
+
+    What was changed at Mailchimp is no event of a source: its field's direction has decided already.
+    """
+    patch, value = new
+    if name in NAME_FIELDS and patch.event_id is not None and is_worse_spelling(value, held[1]):
+        return patch, held[1]
+    return new
 
 
 def _origin(patch: StatedPatch) -> dict[str, Any]:

@@ -1,4 +1,6 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -6,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.contacts.spelling import is_worse_spelling
 from app.contacts.survivorship import StatedPatch, derive, is_blank
+from mappings.language.fields import default_fields
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -111,3 +115,81 @@ def test_false_and_zero_say_something() -> None:
     assert {"most_recent": 0, "unknown": False} == derive(
         [_patch(1, 0, most_recent=0, unknown=False)], Rules()
     ).fields
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "stands"),
+    [
+        ("Ana", "ANA", "Ana"),
+        ("López", "Lopez", "López"),
+        ("Lopez", "López", "López"),
+        ("LOPEZ", "Lopez", "Lopez"),
+        ("Mcdonald", "McDonald", "McDonald"),
+        ("López", "LOPES", "LOPES"),
+    ],
+)
+def test_a_name_keeps_its_better_spelling(before: str, after: str, stands: str) -> None:
+    history = [_patch(1, 0, last_name=before), _patch(2, 1, last_name=after)]
+
+    derived = derive(history, default_fields())
+
+    assert {"last_name": stands} == derived.fields
+    assert 2 == derived.provenance["last_name"]["patch_id"]
+
+
+def test_who_repeats_a_name_in_capitals_is_trusted_with_it_all_the_same() -> None:
+    history = [
+        _patch(1, 0, 50, last_name="López"),
+        _patch(2, 1, 80, last_name="LOPEZ"),
+        _patch(3, 2, 60, last_name="Smith"),
+    ]
+
+    assert {"last_name": "López"} == derive(history, default_fields()).fields
+
+
+def test_what_is_no_name_is_taken_as_it_is_written() -> None:
+    history = [_patch(1, 0, city="Köln"), _patch(2, 1, city="KOLN")]
+
+    assert {"city": "KOLN"} == derive(history, default_fields()).fields
+
+
+def test_a_spelling_chosen_by_an_admin_or_at_mailchimp_stands() -> None:
+    form = _patch(1, 0, first_name="Ana")
+    edit = _patch(2, 1, is_edit=True, first_name="ANA")
+    taken = replace(edit, trust=50)
+
+    assert [{"first_name": "ANA"}] * 2 == [
+        derive([form, one], default_fields()).fields for one in (edit, taken)
+    ]
+
+
+spellings = st.lists(
+    st.builds(
+        lambda number, day, trust, name: _patch(number, day, trust, first_name=name),
+        st.integers(1, 20), st.integers(0, 3), st.sampled_from([30, 50, 80]),
+        st.sampled_from(["José", "JOSÉ", "Jose", "JOSE", "jose", "Joseph", "JOSEPH"]),
+    ),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda patch: patch.id,
+)  # fmt: skip
+
+
+@given(spellings, st.randoms(use_true_random=False))
+def test_any_order_of_spellings_gives_the_same_name(history: list[StatedPatch], mixer) -> None:
+    shuffled = list(history)
+    mixer.shuffle(shuffled)
+
+    assert derive(history, default_fields()) == derive(shuffled, default_fields())
+
+
+@given(spellings)
+def test_no_later_patch_makes_a_name_worse(history: list[StatedPatch]) -> None:
+    in_order = sorted(history, key=lambda patch: patch.moment)
+    names = [
+        derive(in_order[: number + 1], default_fields()).fields["first_name"]
+        for number in range(len(in_order))
+    ]
+
+    assert not any(is_worse_spelling(after, before) for before, after in pairwise(names))
+    assert set(names) <= {patch.fields["first_name"] for patch in history}
