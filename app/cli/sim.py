@@ -4,8 +4,11 @@ import click
 
 from app.audiences.simulated import simulator_config
 from app.core.config import load_settings
+from app.core.errors import BusyError
+from app.core.home import make_home
 from integrations.mailchimp.simulator.config import SwitchError, read_switches
 from integrations.mailchimp.simulator.server import serve
+from integrations.mailchimp.simulator.store import StateFileBusyError
 
 
 @click.command()
@@ -33,8 +36,14 @@ def sim(port: int | None, latency_ms: int, switches: tuple[str, ...], *, double_
     except SwitchError as problem:
         raise click.BadParameter(str(problem), param_hint="--switch") from None
     settings = load_settings()
-    settings.home.mkdir(parents=True, exist_ok=True)
+    make_home(settings.home)
     config = simulator_config(
         settings, latency_ms=latency_ms, port=port, is_double_optin=double_optin, switches=chosen
     )
-    serve(config)
+    try:
+        serve(config)
+    except StateFileBusyError as error:
+        raise BusyError(
+            f"The local Mailchimp of {settings.home} runs already (`make up` starts it too).",
+            "Use that one or stop it first, or set MUSTER_HOME to another folder for a second one.",
+        ) from error

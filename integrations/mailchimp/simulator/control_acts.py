@@ -24,6 +24,8 @@ from integrations.mailchimp.simulator.refusals import not_found
 from integrations.mailchimp.simulator.shapes import Shapes
 from integrations.mailchimp.simulator.staff import STAFF_ACTS, STAFF_TASKS
 
+NO_LIST_ID = "Say with list_id which audience has this name: one that is there is renamed, another id makes an audience."
+
 acting = Blueprint("acting", __name__, url_prefix="/_sim")
 acting.before_request(refuse_other_sites)
 
@@ -106,8 +108,13 @@ def revoke_token() -> Response:
 
 @acting.post("/lists")
 def set_list() -> Response:
-    """`list_id` with `name`, `is_double_optin`, `has_permissions`; an unknown id makes an audience."""
+    """`list_id` with `name`, `is_double_optin`, `has_permissions`; an unknown id makes an audience.
+
+    Without an id the first audience is meant, as everywhere here; but whoever gives a name may mean another one.
+    """
     wants = wants_of_request()
+    if wants.get("name") and not wants.get("list_id"):
+        raise bad(NO_LIST_ID)
     list_id = str(wants.get("list_id") or world().config.list_id)
     with world().change():
         audience = world().audiences.get(list_id)

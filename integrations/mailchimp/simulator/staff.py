@@ -23,6 +23,9 @@ from integrations.mailchimp.simulator.world import World
 STAFF_IP = "203.0.113.8"  # a documentation address (RFC 5737)
 ADDING = Writer("admin", STAFF_IP, source="Admin Add")
 IMPORTING = Writer("admin", STAFF_IP, source="Import")
+IMPORT_SHAPE = (
+    'Send {"members": [{"email": ...}, ...]}, each with status, merge_fields and tags where they are wanted.'
+)
 EDITABLE = (
     "merge_fields",
     "status",
@@ -55,7 +58,9 @@ def _add(world: World, audience: Audience, wants: Mapping[str, Any]) -> Member:
 def import_members(world: World, audience: Audience, wants: Mapping[str, Any]) -> dict[str, Any]:
     """A file of `members` (email, status, merge_fields, tags): who is there already is updated, who may not is left out."""
     refused: list[str] = []
-    rows = [one for one in wants.get("members") or () if isinstance(one, dict)]
+    rows = wants.get("members")
+    if not isinstance(rows, list) or not all(isinstance(one, dict) and one.get("email") for one in rows):
+        raise Refusal(400, "Bad Request", IMPORT_SHAPE)
     for row in rows:
         wish = _wish(row)
         try:

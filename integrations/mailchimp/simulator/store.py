@@ -1,11 +1,13 @@
 """Keeps the simulator's state over kill -9: one line for each change, appended before the answer goes out.
 
 A line is whole or torn, and a torn last one is ignored: its answer never went out. At the start, and when the file
-has grown to several times what lives in it, it is rewritten beside and renamed.
+has grown to several times what lives in it, it is rewritten beside and renamed. Only its owner may read it: members'
+addresses and the secrets of webhooks are in it.
 """
 
 import fcntl
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +15,7 @@ from typing import IO, Any
 from integrations.mailchimp.simulator.store_lines import State
 
 REWRITE_LINES = 200_000
+OWNER_ONLY = 0o600
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -45,7 +48,7 @@ class Store:
 
     def _take(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock_file = path.with_suffix(path.suffix + ".lock").open("w")
+        self._lock_file = _open_private(path.with_suffix(path.suffix + ".lock"), os.O_TRUNC)
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -53,6 +56,8 @@ class Store:
             raise StateFileBusyError(
                 f"Another simulator is using {path}; give this one its own --state-file."
             ) from None
+        if path.exists():
+            path.chmod(OWNER_ONLY)
 
     def write(self, lines: list[list[Any]]) -> None:
         """Append and hand over to the operating system, so that killing this process loses nothing."""
@@ -68,14 +73,15 @@ class Store:
             return
         beside = self._path.with_suffix(self._path.suffix + ".new")
         count = 0
-        with beside.open("w") as file:
+        beside.unlink(missing_ok=True)  # of a run that was killed meanwhile; somebody may have it open
+        with _open_private(beside, os.O_EXCL) as file:
             for line in lines:
                 file.write(_encode(line) + "\n")
                 count += 1
         if self._file is not None:
             self._file.close()
         beside.replace(self._path)
-        self._file = self._path.open("a")
+        self._file = _open_private(self._path, os.O_APPEND)
         self._line_count = count
 
     def is_due_for_rewrite(self, live_count: int) -> bool:
@@ -86,6 +92,13 @@ class Store:
             if file is not None:
                 file.close()
         self._file = self._lock_file = None
+
+
+def _open_private(path: Path, flags: int) -> IO[str]:
+    """For writing; nobody else may read it, from its creation on and whatever the umask."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flags, OWNER_ONLY)
+    os.fchmod(descriptor, OWNER_ONLY)  # a umask takes rights away, also the owner's
+    return os.fdopen(descriptor, "w")
 
 
 def _lines(path: Path) -> Iterable[list[Any]]:

@@ -260,3 +260,33 @@ def test_the_hosted_form_says_what_is_wrong(api):
 
     assert "looks fake or invalid" in failed.text
     assert 'value="x@example.com"' in failed.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"emails": ["ann@house.test"]},
+        {"members": "ann@house.test"},
+        {"members": ["ann@house.test"]},
+        {"members": [{"EMAIL": "ann@house.test"}]},
+    ],
+)
+def test_an_import_that_is_not_understood_is_refused_with_what_is_expected(api, body):
+    answer = api.client.post("/_sim/staff/import", json=body)
+
+    assert (400, True) == (answer.status_code, '{"members": [{"email"' in answer.json["detail"])
+
+
+def test_a_file_without_anybody_is_imported(api):
+    assert {"imported": 0, "refused": []} == api.sim("staff/import", members=[])
+
+
+def test_a_name_without_an_audience_renames_nobody(api):
+    before = api.call("GET", f"/lists/{api.list_id}").json["name"]
+
+    answer = api.client.post("/_sim/lists", json={"name": "Donors"})
+
+    assert (400, True) == (answer.status_code, "list_id" in answer.json["detail"])
+    assert before == api.call("GET", f"/lists/{api.list_id}").json["name"]
+    assert "Donors" == api.sim("lists", list_id=api.list_id, name="Donors")["name"]
