@@ -4,6 +4,7 @@ Everything is idempotent; the sweep asks until it is done. Mailchimp checks an a
 web server must be answering.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +27,7 @@ from app.core.clock import utc_now
 from app.core.config import Settings
 from app.core.db import transaction
 from app.core.secretbox import SecretBox
+from app.sources.catalogue import REFRESH_SECONDS
 from app.sources.configure import DAY_SECONDS, add_source, find_secret, rotate_secret
 from app.sources.models import Source
 from app.sources.settings import hook_path
@@ -33,6 +35,8 @@ from integrations.mailchimp.answers import Webhook
 from integrations.mailchimp.gateway import Gateway
 from integrations.mailchimp.problems import MailchimpProblem
 
+# Until every web process has read its sources anew (app/sources/catalogue.py) it refuses Mailchimp's check of the new address.
+DOOR_SECONDS = REFRESH_SECONDS + 0.5
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 CHECK_EVERY = timedelta(days=1)
 RETRY_EVERY = timedelta(minutes=5)  # once it has been in trouble for longer than a start takes
@@ -126,7 +130,8 @@ def repair_webhook(
 ) -> HookState:
     """Look after one webhook now, whenever that was done last; with `rotates` under a new address and secret.
 
-    The old address and secret stay valid for a day, so nothing on its way is lost. What came of it, troubles too.
+    The old address and secret stay valid for a day, so nothing on its way is lost. A new address is waited for until
+    the web server knows it. What came of it, troubles too.
     """
     with transaction(sessions) as session:
         audience, destination = next(pair for pair in _all(session, audience_id))
@@ -165,6 +170,8 @@ class HookKeeper:
             if rotates:
                 path = rotate_secret(session, self._box, slug, "url_key", actor="muster").hook_path
                 url_key = path.rpartition("/")[2]
+        if rotates:
+            time.sleep(DOOR_SECONDS)
         shown = {"url": root + hook_path(slug), "source": slug}
         try:
             gateway = self._connections.gateway(destination)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -17,6 +17,7 @@ from app.audiences.hooks import HookState, ensure_webhook, is_due, repair_webhoo
 from app.core.config import Settings
 from app.core.db import transaction
 from app.core.secretbox import SecretBox
+from app.sources.catalogue import Catalogue
 from app.sources.configure import open_secrets
 from app.sources.models import Source
 from integrations.mailchimp.answers import Webhook
@@ -118,10 +119,18 @@ def test_it_is_looked_after_daily_and_sooner_while_something_is_wrong(
 
 class Answering(BaseHTTPRequestHandler):
     status = 200
+    catalogue: ClassVar[Catalogue | None] = None  # what the web server knows; None: everything
 
     def do_GET(self) -> None:
         """Mailchimp's check of the address."""
-        self.send_response(type(self).status)
+        known = type(self).catalogue
+        if known is not None:
+            slug, url_key = self.path.split("/")[-2:]
+            source = known.find(slug)
+            keys = source.config.secrets.get("url_key", ()) if source else ()
+            self.send_response(200 if url_key in keys else 404)
+        else:
+            self.send_response(type(self).status)
         self.end_headers()
 
     def log_message(self, *_args: Any) -> None:
@@ -224,6 +233,25 @@ def test_rotating_gives_a_new_address_and_secret_while_the_old_ones_still_count(
     assert webhook.url.endswith(after["url_key"][0])
     assert after["signing_secret"] == (webhook.secret, *before["signing_secret"])
     assert after["url_key"][1:] == before["url_key"]
+
+
+def test_a_new_address_is_told_to_mailchimp_once_the_web_server_knows_it(  # noqa: PLR0917 - fixtures
+    office: Any, simulator: Any, ensure: Any, kept: Settings, box: SecretBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure()
+    catalogue = Catalogue(kept, box)
+    catalogue.open()
+    monkeypatch.setattr(Answering, "catalogue", catalogue)
+
+    states = [
+        repair_webhook(office.sessions, kept, box, office.connections, office.audience_id, rotates=True)
+        for _ in range(2)
+    ]
+
+    catalogue.close()
+    asked = [one for one in simulator.running.world.journal.entries() if one["path"].endswith("/webhooks")]
+    assert [""] * 2 == [state.trouble for state in states]
+    assert {200} == {one["status"] for one in asked if one["method"] == "POST"}
 
 
 def test_a_rotation_that_took_two_tries_is_still_told_as_one(
