@@ -36,6 +36,10 @@ STAYS_OUT: Mapping[Move, tuple[str, str, str]] = {
         "",
     ),
 }
+# What the audience's form is no answer to: an address that bounced stays so.
+NO_FORM: frozenset[Move] = frozenset({"on_hold"})
+# The codes of those whom only they themselves can bring back, by the form.
+BY_FORM = frozenset({code for move, (code, *_) in STAYS_OUT.items() if move not in NO_FORM} | {"compliance"})
 
 
 def find_trouble(
@@ -50,7 +54,7 @@ def find_trouble(
         )
     if move not in CALLS:
         code, reason, hint = STAYS_OUT[move]
-        return Trouble(code, reason, hint if move == "on_hold" else audience.form_hint or hint)
+        return Trouble(code, reason, hint if move in NO_FORM else audience.form_hint or hint)
     if mirror is None or mirror.error_code not in REFUSED_ADDRESS:
         return None
     error = mirror.error or {}

@@ -8,17 +8,31 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
+from app.audiences.come_back import WayBack, list_ways_back
 from app.audiences.outbox import queue_changes
-from app.cli.kit import LIMIT, ROW_ID, emit, json_option, open_runtime, print_table
+from app.cli.kit import (
+    CONTACT_ID,
+    LIMIT,
+    RowId,
+    counted,
+    emit,
+    json_option,
+    open_runtime,
+    print_table,
+    show_cell,
+)
+from app.contacts.consent import say_purpose
 from app.contacts.erase import Erased, erase_contact
 from app.contacts.export import export_contact, list_memberships, plain
 from app.contacts.merge import Merged, merge, unmerge
-from app.contacts.read import ContactLine, ContactView, find_contacts, get_contact_view
+from app.contacts.read import find_contacts, get_contact_view
 from app.contacts.speak import choose_speaker
+from app.contacts.views import ContactLine, ContactView, FieldView, TimelineView
 from app.core.audit import audit
 from mappings.language.fields import default_fields
 
 NAME_FIELDS = ("first_name", "last_name")
+MERGE_ID = RowId("a merge", "`muster contacts merge` printed it.")
 
 
 @click.group()
@@ -29,7 +43,7 @@ def contacts() -> None:
 @contacts.command()
 @click.argument("query", default="")
 @click.option("--limit", type=LIMIT, default=50, show_default=True, help="How many at most.")
-@click.option("--after", "cursor", type=ROW_ID, help="Go on after the contact with this id.")
+@click.option("--after", "cursor", type=CONTACT_ID, help="Go on after the contact with this id.")
 @json_option
 def find(query: str, limit: int, cursor: int | None, as_json: bool) -> None:
     """Find people by address, phone, platform id, contact id, or words of their name."""
@@ -64,26 +78,25 @@ def _name(fields: Any) -> str:
 
 
 @contacts.command()
-@click.argument("contact_id", type=ROW_ID)
+@click.argument("contact_id", type=CONTACT_ID)
 @json_option
 def show(contact_id: int, as_json: bool) -> None:
     """Show a person: fields and where they come from, identities, consents, history, memberships."""
     with open_runtime().transaction() as session:
         view = get_contact_view(session, contact_id)
         memberships = list_memberships(session, view.id)
-    shown = {**plain(asdict(view)), "memberships": memberships}
-    emit(shown, as_json=as_json, text=lambda: _print_view(view, memberships))
+        ways_back = list_ways_back(session, view.id)
+    shown = {
+        **plain(asdict(view)),
+        "memberships": memberships,
+        "ways_back": [asdict(one) for one in ways_back],
+    }
+    emit(shown, as_json=as_json, text=lambda: _print_view(view, memberships, ways_back))
 
 
-def _print_view(view: ContactView, memberships: list[dict[str, Any]]) -> None:
+def _print_view(view: ContactView, memberships: list[dict[str, Any]], ways_back: tuple[WayBack, ...]) -> None:
     click.echo(f"Contact {view.id} ({view.state}), tags: {', '.join(view.tags) or 'none'}\n")
-    print_table(
-        ("field", "value", "from", "event", "when"),
-        [
-            (one.name, one.value, one.source or "an admin", one.event_id, one.occurred_at)
-            for one in view.fields
-        ],
-    )
+    print_table(("field", "value", "from", "event", "when", "said again by"), map(_field_row, view.fields))
     click.echo()
     print_table(
         ("identity", "value", "scope", "finds"),
@@ -92,7 +105,10 @@ def _print_view(view: ContactView, memberships: list[dict[str, Any]]) -> None:
     click.echo()
     print_table(
         ("consent", "purpose", "status", "proof", "since"),
-        [(one.channel, one.purpose, one.status, one.proof, one.decided_at) for one in view.consents],
+        [
+            (one.channel, say_purpose(one.purpose), one.status, one.proof, one.decided_at)
+            for one in view.consents
+        ],
         empty="No consent is known.",
     )
     click.echo()
@@ -101,14 +117,25 @@ def _print_view(view: ContactView, memberships: list[dict[str, Any]]) -> None:
         [(one["audience"], one["status"], one["email_address"], one["sync_state"]) for one in memberships],
         empty="Member of no audience.",
     )
+    for way in ways_back:
+        click.echo(f"{way.audience}: {way.sentence}")
     click.echo()
     print_table(
-        ("when", "what", "from"), [(one.occurred_at, one.summary, one.source) for one in view.timeline]
+        ("when", "what", "from"), [(one.occurred_at, _told(one), one.source) for one in view.timeline]
     )
 
 
+def _field_row(one: FieldView) -> tuple[Any, ...]:
+    again = f"{one.source or 'an admin'}, {show_cell(one.occurred_at)}" if one.is_said_again else ""
+    return (one.name, one.value, one.first_source or "an admin", one.first_event_id, one.first_at, again)
+
+
+def _told(line: TimelineView) -> str:
+    return f"{line.summary}; {line.aside}" if line.aside else line.summary
+
+
 @contacts.command()
-@click.argument("contact_id", type=ROW_ID)
+@click.argument("contact_id", type=CONTACT_ID)
 @json_option
 def export(contact_id: int, as_json: bool) -> None:  # noqa: ARG001 - an export is JSON either way
     """Print everything that is known of a person, as JSON."""
@@ -118,7 +145,7 @@ def export(contact_id: int, as_json: bool) -> None:  # noqa: ARG001 - an export 
 
 
 @contacts.command()
-@click.argument("contact_id", type=ROW_ID)
+@click.argument("contact_id", type=CONTACT_ID)
 @click.option("--reason", default="asked by the person", show_default=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
@@ -152,11 +179,12 @@ def _erased(erased: Erased) -> dict[str, Any]:
 def _erased_text(contact_id: int, erased: Erased) -> str:
     if not erased.members:
         return f"Contact {contact_id} is erased."
-    return f"Contact {contact_id} is erased here; {len(erased.members)} memberships are deleted at Mailchimp next."
+    gone = counted(len(erased.members), "membership is", "memberships are")
+    return f"Contact {contact_id} is erased here; {gone} deleted at Mailchimp next."
 
 
 @contacts.command()
-@click.argument("contact_id", type=ROW_ID)
+@click.argument("contact_id", type=CONTACT_ID)
 @json_option
 def speak(contact_id: int, as_json: bool) -> None:
     """Let CONTACT_ID stand for the address that it shares: in each audience where it may be written."""
@@ -167,13 +195,13 @@ def speak(contact_id: int, as_json: bool) -> None:
     emit(
         {"contact_id": contact_id, "contact_ids": list(ids)},
         as_json=as_json,
-        text=f"Contact {contact_id} stands for the address of {len(ids)} people now.",
+        text=f"Contact {contact_id} stands for the address of {counted(len(ids), 'person', 'people')} now.",
     )
 
 
 @contacts.command("merge")
-@click.argument("winner_id", type=ROW_ID)
-@click.argument("loser_id", type=ROW_ID)
+@click.argument("winner_id", type=CONTACT_ID)
+@click.argument("loser_id", type=CONTACT_ID)
 @click.option("--reason", default="judged the same person", show_default=True)
 @json_option
 def merge_command(winner_id: int, loser_id: int, reason: str, as_json: bool) -> None:
@@ -190,7 +218,7 @@ def merge_command(winner_id: int, loser_id: int, reason: str, as_json: bool) -> 
 
 
 @contacts.command("unmerge")
-@click.argument("merge_id", type=ROW_ID)
+@click.argument("merge_id", type=MERGE_ID)
 @json_option
 def unmerge_command(merge_id: int, as_json: bool) -> None:
     """Take a merge back: both contacts are as they were, opt-outs learned since stay with both."""

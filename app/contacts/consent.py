@@ -103,6 +103,20 @@ def _lifts(proof: Evidence, withdrawal: Evidence, address: str) -> bool:
     return withdrawal.address != address == proof.address
 
 
+def find_refusal(evidence: Iterable[Evidence], claim: Evidence, address: str = "") -> Evidence | None:
+    """The withdrawal that stood when consent was stated, and was not lifted by it; None where the statement counted."""
+    if claim.verdict != "given":
+        return None
+    known = [line for line in evidence if line.effective_at <= claim.effective_at]
+    status = decide(known, claim.channel, claim.purpose, address)
+    return status.evidence if status.status == "withdrawn" else None
+
+
+def say_purpose(purpose: str) -> str:
+    """A purpose for people."""
+    return "everything" if purpose == EVERY_PURPOSE else purpose
+
+
 def may_subscribe(evidence: Iterable[Evidence], channel: str, purpose: str, address: str = "") -> bool:
     """Whether a request that would subscribe this contact may leave: only with consent that stands."""
     return decide(evidence, channel, purpose, address).status == "given"

@@ -12,7 +12,15 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.contacts.bulk import copy_rows
-from app.contacts.consent import CHANNEL_ADDRESS_KIND, NO_CONSENT, ConsentStatus, Evidence, decide, decide_all
+from app.contacts.consent import (
+    CHANNEL_ADDRESS_KIND,
+    NO_CONSENT,
+    ConsentStatus,
+    Evidence,
+    decide,
+    decide_all,
+    find_refusal,
+)
 from app.contacts.drafts import Draft, read_drafts
 
 SHARERS = text(
@@ -139,6 +147,19 @@ def consent_statuses(
         if draft.is_living
     }
     return {contact_id: decided.get(contact_id, NO_CONSENT) for contact_id in contact_ids}
+
+
+def list_idle_claims(session: Session, contact_id: int) -> dict[int, Evidence]:
+    """The contact's statements of consent that did not count when they were made: evidence id -> what stood against it."""
+    drafts = [draft for draft in read_drafts(session, [contact_id]).values() if draft.is_living]
+    lines = _evidence(session, drafts).get(contact_id, [])
+    idle: dict[int, Evidence] = {}
+    for line in lines:
+        address = drafts[0].address(CHANNEL_ADDRESS_KIND.get(line.channel, ""))
+        refusal = find_refusal(lines, line, address) if line.is_own else None
+        if refusal is not None:
+            idle[line.id] = refusal
+    return idle
 
 
 def _evidence(session: Session, drafts: Sequence[Draft]) -> Mapping[int, list[Evidence]]:

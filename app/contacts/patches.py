@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.contacts.arrivals import Arrival, Resolved
 from app.contacts.bulk import array_text, copy_rows, draw_ids
-from app.contacts.consent import CHANNEL_ADDRESS_KIND, EVERY_PURPOSE
+from app.contacts.consent import CHANNEL_ADDRESS_KIND, say_purpose
 from app.contacts.drafts import Draft
 from app.contacts.ledger import EvidenceRow
 from app.contacts.normalise import match_value
@@ -264,9 +264,8 @@ def _event_detail(names: tuple[str, ...], tags_added: tuple[str, ...], tags_remo
 
 @lru_cache(maxsize=4_096)
 def _consent_words(channel: str, purpose: str, verdict: str, proof: str, method: str) -> tuple[str, str]:
-    about = "everything" if purpose == EVERY_PURPOSE else purpose
     detail = {"channel": channel, "purpose": purpose, "method": method, "proof": proof}
-    return f"{VERDICT_WORDS[verdict]}: {channel}, {about} ({proof})", json.dumps(detail)
+    return f"{VERDICT_WORDS[verdict]}: {channel}, {say_purpose(purpose)} ({proof})", json.dumps(detail)
 
 
 def _line(one: Resolved, number: int, kind: str, summary: str, detail: str) -> tuple[Any, ...]:

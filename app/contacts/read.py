@@ -1,18 +1,31 @@
 """Read the customer database: find people, show one with where each value comes from, export one."""
 
-from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.contacts.asides import beside_claim, beside_line, list_statements
+from app.contacts.ledger import list_idle_claims
 from app.contacts.normalise import match_value
+from app.contacts.views import (
+    ConsentView,
+    ContactLine,
+    ContactPage,
+    ContactView,
+    EvidenceView,
+    FieldView,
+    IdentityView,
+    MergeView,
+    TimelineView,
+)
 from app.core.errors import NotFoundError
 
 REDIRECT_DEPTH = 50  # merges of merges
+NOBODY = (None, None, None, None)
 PAGE = 50
 
 BY_IDENTITY = text(
@@ -77,129 +90,15 @@ MERGES = text(
     """
 )
 SLUGS = text("SELECT id, slug FROM sources WHERE id = ANY(CAST(:ids AS bigint[]))")
-
-
-@dataclass(frozen=True, slots=True)
-class ContactLine:
-    """A contact in a list of findings."""
-
-    id: int
-    fields: Mapping[str, Any]
-    tags: tuple[str, ...]
-    created_at: datetime
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ContactPage:
-    """Findings, newest contact first; `cursor` asks for the next page, None = there is none."""
-
-    contacts: tuple[ContactLine, ...]
-    cursor: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class FieldView:
-    """A value and where it comes from. `source` "" and `event_id` None = an admin's edit."""
-
-    name: str
-    value: Any
-    source: str
-    event_id: int | None
-    patch_id: int | None
-    occurred_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityView:
-    """What points at the contact. One that is not matching never finds a person."""
-
-    kind: str
-    scope: str
-    value: str
-    match_value: str
-    is_matching: bool
-    source: str
-    event_id: int | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceView:
-    """A line of the consent ledger."""
-
-    id: int
-    channel: str
-    purpose: str
-    verdict: str
-    proof: str
-    wording: str
-    method: str
-    address: str
-    occurred_at: datetime
-    received_at: datetime
-    source: str
-    event_id: int | None
-    actor: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentView:
-    """What stands for a channel and purpose. `evidence_id` may be a line of somebody who shares the address."""
-
-    channel: str
-    purpose: str
-    status: str
-    proof: str
-    decided_at: datetime
-    evidence_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineView:
-    """A line of the history."""
-
-    id: int
-    occurred_at: datetime
-    kind: str
-    summary: str
-    detail: Mapping[str, Any]
-    source: str
-    event_id: int | None
-    is_private: bool = False
-    words: str = ""  # of a message, where it is public or kept
-    url: str = ""
-    is_deleted: bool = False  # by the platform; its words are gone
-
-
-@dataclass(frozen=True, slots=True)
-class MergeView:
-    """A merge this contact took part in."""
-
-    id: int
-    winner_id: int
-    loser_id: int
-    reason: str
-    actor: str
-    merged_at: datetime
-    unmerged_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ContactView:
-    """One contact with everything behind it, except its memberships."""
-
-    id: int
-    state: str
-    fields: tuple[FieldView, ...]
-    tags: tuple[str, ...]
-    identities: tuple[IdentityView, ...]
-    consents: tuple[ConsentView, ...]
-    evidence: tuple[EvidenceView, ...]
-    timeline: tuple[TimelineView, ...]
-    merges: tuple[MergeView, ...]
-    created_at: datetime
-    updated_at: datetime
+# Who was the first to say what each field holds.
+FIRST_SAID = text(
+    """
+    SELECT DISTINCT ON (f.name) f.name, p.source_id, p.event_id, p.occurred_at
+    FROM contacts c CROSS JOIN LATERAL jsonb_each(c.fields) AS f (name, value)
+    JOIN contact_patches p ON p.contact_id = c.id AND p.fields -> f.name = f.value
+    WHERE c.id = :id ORDER BY f.name, p.occurred_at, p.received_at, p.id
+    """
+)
 
 
 def find_contacts(
@@ -239,17 +138,20 @@ def get_contact_view(session: Session, contact_id: int, *, timeline_limit: int =
     """A contact, or the one it was merged into. NotFoundError when there is none."""
     row = _living(session, contact_id)
     asked = {"id": row.id}
+    evidence = _evidence(session, row.id)
+    statements = list_statements(evidence)
+    lines = list_timeline(session, row.id, limit=timeline_limit)
     return ContactView(
         id=row.id,
         state=row.state,
-        fields=_fields(session, row.fields, row.provenance),
+        fields=_fields(session, row),
         tags=tuple(row.tags),
         identities=tuple(
             _view(IdentityView, found, slug_at=5) for found in session.execute(IDENTITIES, asked)
         ),
         consents=tuple(ConsentView(*found) for found in session.execute(CONSENTS, asked)),
-        evidence=tuple(_view(EvidenceView, found, slug_at=10) for found in session.execute(EVIDENCE, asked)),
-        timeline=list_timeline(session, row.id, limit=timeline_limit),
+        evidence=evidence,
+        timeline=tuple(replace(line, aside=beside_line(line, statements)) for line in lines),
         merges=tuple(MergeView(*found) for found in session.execute(MERGES, asked)),
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -281,19 +183,43 @@ def _living(session: Session, contact_id: int) -> Any:
     raise NotFoundError(f"There is no contact {contact_id}.", "Look it up: muster contacts find.")
 
 
-def _fields(session: Session, fields: dict[str, Any], provenance: dict[str, Any]) -> tuple[FieldView, ...]:
-    origins: defaultdict[str, dict[str, Any]] = defaultdict(dict, provenance)
-    source_ids = {origin["source_id"] for origin in provenance.values() if origin.get("source_id")}
-    slugs = {row.id: row.slug for row in session.execute(SLUGS, {"ids": sorted(source_ids)})}
-    return tuple(_field(name, value, origins[name], slugs) for name, value in sorted(fields.items()))
+def _evidence(session: Session, contact_id: int) -> tuple[EvidenceView, ...]:
+    lines = [
+        _view(EvidenceView, found, slug_at=10) for found in session.execute(EVIDENCE, {"id": contact_id})
+    ]
+    idle = list_idle_claims(session, contact_id)
+    return tuple(
+        replace(line, aside=beside_claim(line.proof, idle[line.id])) if line.id in idle else line
+        for line in lines
+    )
 
 
-def _field(name: str, value: Any, origin: Mapping[str, Any], slugs: Mapping[int, str]) -> FieldView:
+def _fields(session: Session, row: Any) -> tuple[FieldView, ...]:
+    first = {name: origin for name, *origin in session.execute(FIRST_SAID, {"id": row.id})}
+    last = {name: _origin(origin) for name, origin in row.provenance.items()}
+    source_ids = {origin[0] for origin in (*first.values(), *last.values())} - {None}
+    slugs = {found.id: found.slug for found in session.execute(SLUGS, {"ids": sorted(source_ids)})}
+    found = []
+    for name, value in sorted(row.fields.items()):
+        source_id, event_id, at, patch_id = last.get(name, NOBODY)
+        first_source_id, first_event_id, first_at = first.get(name, (source_id, event_id, at))
+        found.append(
+            FieldView(
+                name, value, slugs.get(source_id, ""), event_id, patch_id, at,
+                slugs.get(first_source_id, ""), first_event_id, first_at,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _origin(origin: Mapping[str, Any]) -> tuple[Any, ...]:
     at = origin.get("occurred_at")
-    return FieldView(
-        name, value, slugs.get(origin.get("source_id", 0), ""), origin.get("event_id"), origin.get("patch_id"),
+    return (
+        origin.get("source_id"),
+        origin.get("event_id"),
         datetime.fromisoformat(at) if at else None,
-    )  # fmt: skip
+        origin.get("patch_id"),
+    )
 
 
 def _view(kind: Any, row: Any, slug_at: int) -> Any:

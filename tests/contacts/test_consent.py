@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contacts.consent import NO_CONSENT, Evidence, decide, decide_all, may_subscribe
+from app.contacts.asides import beside_claim
+from app.contacts.consent import (
+    NO_CONSENT,
+    Evidence,
+    decide,
+    decide_all,
+    find_refusal,
+    may_subscribe,
+    say_purpose,
+)
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 FAR = timedelta(days=1000)
@@ -172,3 +181,63 @@ def test_a_bounce_holds_back_its_address_an_opt_out_the_person(
     left = Evidence(2, "email", "*", "withdrawn", "confirmed", DAY, DAY, "old@house.test", method)
 
     assert expected == decide([given, left], "email", "newsletter", address).status
+
+
+def test_a_claim_does_not_count_for_as_long_as_an_opt_out_stands() -> None:
+    history = [
+        _line(1, "given", 0),
+        _line(2, "withdrawn", 1, purpose="*"),
+        _line(3, "given", 2),
+        _line(4, "given", 3, proof="confirmed"),
+        _line(5, "given", 4),
+    ]
+
+    refusals = [find_refusal(history, line) for line in history]
+
+    assert [None, None, 2, None, None] == [refusal and refusal.id for refusal in refusals]
+
+
+@given(histories, addresses)
+def test_the_last_claim_counts_exactly_where_nothing_stands_against_it(
+    history: list[Evidence], address: str
+) -> None:
+    last = _line(99, "given", 6)
+
+    refusal = find_refusal([*history, last], last, address)
+
+    decided = decide([*history, last], "email", "newsletter", address)
+    assert (refusal is not None) == (decided.status == "withdrawn")
+    assert refusal is None or refusal == decided.evidence
+
+
+@pytest.mark.parametrize(
+    ("proof", "refusal", "words"),
+    [
+        (
+            "claimed",
+            _line(1, "withdrawn", 2),
+            "does not count: they opted out on 3 Jan 2026; only their own confirmation does",
+        ),
+        (
+            "claimed",
+            _line(1, "withdrawn", 2, is_own=False),
+            "does not count: somebody at the same address opted out on 3 Jan 2026; only their own confirmation does",
+        ),
+        (
+            "claimed",
+            _line(1, "withdrawn", 2, method="cleaned", address="a@example.org"),
+            "does not count: mail to their address bounced on 3 Jan 2026; only their own confirmation does",
+        ),
+        (
+            "confirmed",
+            _line(1, "withdrawn", 2),
+            "does not count: they opted out on 3 Jan 2026, which it does not lift",
+        ),
+    ],
+)
+def test_it_is_said_why_a_statement_does_not_count(proof: str, refusal: Evidence, words: str) -> None:
+    assert words == beside_claim(proof, refusal)
+
+
+def test_every_purpose_is_everything_to_people() -> None:
+    assert ("everything", "events") == (say_purpose("*"), say_purpose("events"))

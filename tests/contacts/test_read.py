@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.cli.contacts import contacts
 from app.contacts.merge import merge
 from app.contacts.read import find_contacts, get_contact_view, list_timeline
+from app.contacts.views import FieldView
 from app.core.config import Settings
 from app.core.errors import NotFoundError
 from app.core.runtime import Runtime
@@ -92,6 +94,76 @@ def test_a_view_says_where_each_value_comes_from(door: Door) -> None:
     ]
     assert ["join-2026"] == [line.wording for line in view.evidence]
     assert {"consent", "event"} == {line.kind for line in view.timeline}
+
+
+def test_a_value_comes_from_who_brought_it_also_when_others_repeat_it(door: Door) -> None:
+    first = door.arrival(make_patch("eva@example.org", last_name="López"))
+    door.bring(first)
+    door.source_id = door.session.scalars(
+        text("INSERT INTO sources (slug, integration) VALUES ('mailchimp', 'mailchimp') RETURNING id")
+    ).one()
+    later = door.arrival(make_patch("eva@example.org", first_name="Eva", last_name="LOPEZ"), minutes=5)
+    contact_id = door.bring(later)[0][0].contact_id or 0
+
+    found = {one.name: one for one in get_contact_view(door.session, contact_id).fields}
+
+    again = ("form", first.event_id, NOON, "mailchimp", later.event_id, True)
+    assert [again, again] == [_whence(found[name]) for name in ("email", "last_name")]
+    assert ("mailchimp", later.event_id, "mailchimp", False) == (
+        found["first_name"].first_source, found["first_name"].first_event_id,
+        found["first_name"].source, found["first_name"].is_said_again,
+    )  # fmt: skip
+
+
+def _whence(one: FieldView) -> tuple[Any, ...]:
+    return (
+        one.first_source,
+        one.first_event_id,
+        one.first_at,
+        one.source,
+        one.event_id,
+        one.is_said_again,
+    )
+
+
+def test_a_claim_after_an_opt_out_says_that_it_does_not_count(door: Door) -> None:
+    door.add(make_patch("eva@example.org", consents=(gave(),)))
+    door.add(make_patch("eva@example.org", consents=(withdrew(),)), minutes=1)
+    contact_id = door.add(make_patch("eva@example.org", consents=(gave(),)), minutes=2)
+
+    view = get_contact_view(door.session, contact_id)
+
+    aside = "does not count: they opted out on 1 Mar 2026; only their own confirmation does"
+    told = [(line.summary, line.aside) for line in view.timeline if line.kind == "consent"]
+    given, out = "Consent given: email, newsletter (claimed)", "Opted out: email, everything (claimed)"
+    assert [(given, aside), (out, ""), (given, "")] == told
+    assert [("given", aside), ("withdrawn", ""), ("given", "")] == [
+        (line.verdict, line.aside) for line in view.evidence
+    ]
+
+
+def test_what_others_at_the_address_refused_is_said_beside_a_claim(door: Door) -> None:
+    door.add(make_patch("home@example.org", first_name="Ben", consents=(withdrew(),)))
+    eva = door.add(make_patch("home@example.org", first_name="Eva", consents=(gave(),)), minutes=1)
+
+    (line,) = [one for one in get_contact_view(door.session, eva).timeline if one.kind == "consent"]
+
+    assert "somebody at the same address opted out" in line.aside
+
+
+def test_a_member_line_says_why(door: Door) -> None:
+    contact_id = door.add(make_patch("eva@example.org"))
+    door.session.execute(
+        text(
+            "INSERT INTO timeline_entries (contact_id, occurred_at, kind, summary, detail) VALUES (:id, now(),"
+            """ 'member', 'Mailchimp: archived in news', '{"reason": "was erased"}')"""
+        ),
+        {"id": contact_id},
+    )
+
+    asides = {line.summary: line.aside for line in get_contact_view(door.session, contact_id).timeline}
+
+    assert {"Mailchimp: archived in news": "was erased", "Arrived": ""} == asides
 
 
 def test_a_merged_contact_shows_as_the_one_it_became(door: Door) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.contacts.read import ContactView, FieldView, find_contacts, get_contact_view
+from app.audiences.come_back import ADVICE, list_ways_back
+from app.contacts.read import find_contacts, get_contact_view
+from app.contacts.views import ContactView, FieldView
 from app.web.access import make_blueprint, requires
 from app.web.queries.contacts import find_delivery_ids, list_memberships
 from app.web.queries.sources import list_source_names
@@ -43,6 +45,8 @@ def show(contact_id: int) -> ResponseReturnValue:
         sources=dict(list_source_names(reading())),
         deliveries=_deliveries(contact),
         memberships=list_memberships(reading(), contact.id),
+        advice=ADVICE,
+        ways_back={way.audience: way for way in list_ways_back(reading(), contact.id)},
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 class Membership:
     """One contact in one audience, as Mailchimp last said."""
 
+    slug: str
     audience: str
     status: str
     email_address: str
@@ -44,7 +45,7 @@ REFUSED = text("""
     WHERE m.sync_state = 'failed' ORDER BY m.updated_at DESC, m.contact_id LIMIT :limit
 """)
 MEMBERSHIPS = text("""
-    SELECT coalesce(nullif(a.label, ''), a.slug) AS audience, coalesce(m.status, '') AS status,
+    SELECT a.slug, coalesce(nullif(a.label, ''), a.slug) AS audience, coalesce(m.status, '') AS status,
         coalesce(m.email_address, '') AS email_address, coalesce(m.sync_state, 'ok') AS sync_state, m.error,
         coalesce(m.tags, '{}') AS tags, m.pushed_at, m.last_changed, c.contact_id IS NOT NULL AS is_waiting,
         coalesce(c.error->>'reason', '') AS waiting_reason
@@ -52,7 +53,7 @@ MEMBERSHIPS = text("""
     LEFT JOIN members m ON m.audience_id = a.id AND m.contact_id = :id
     LEFT JOIN changes c ON c.audience_id = a.id AND c.contact_id = :id
     WHERE m.contact_id IS NOT NULL OR c.contact_id IS NOT NULL
-    ORDER BY 1
+    ORDER BY 2
 """)
 DELIVERIES = text(
     "SELECT id, delivery_id FROM events WHERE id = ANY(cast(:ids AS bigint[])) AND delivery_id IS NOT NULL"
