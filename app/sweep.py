@@ -34,6 +34,7 @@ from app.jobs.job import get_connections
 from app.jobs.sync import (
     pull_activity,
     pull_audience,
+    pull_everybody,
     push_audience,
     push_bulk,
     reconcile_audience,
@@ -52,6 +53,7 @@ JOBS: dict[str, Callable[..., None]] = {
     "audience": push_audience,
     "bulk": push_bulk,
     "pull": pull_audience,
+    "whole_pull": pull_everybody,
     "first_sync": rehearse_audience,
     "reconcile": reconcile_audience,
     "activity": pull_activity,

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.audiences.call_errors import tell_failed
 from app.audiences.connect import CALL_SECONDS, binding
 from app.audiences.models import Destination
 from app.audiences.outbox import excuse_pause, wake_changes
@@ -85,8 +86,8 @@ def finish_connect(
 ) -> str:
     """Take the browser's return (`state` and `code`, or `error`) and store the token; the destination's slug.
 
-    InvalidError for a state that does not fit, or with Mailchimp's reason; ConflictError for another account than
-    the one that the destination had.
+    InvalidError for a state that does not fit, or with Mailchimp's reason; BusyError where it cannot be asked;
+    ConflictError for another account than the one that the destination had.
     """
     client = oauth_client(settings, redirect_uri)
     with transaction(sessions) as session:
@@ -97,7 +98,8 @@ def finish_connect(
         token = exchange_code(client, answer["code"])
         info = look_in(token.base_url, token.access_token, "oauth")
     except MailchimpProblem as problem:
-        raise InvalidError(f"Mailchimp did not complete the login: {problem}", problem.sentence) from problem
+        left = "nothing was stored, and the login begins anew"
+        raise tell_failed(problem, "Mailchimp did not complete the login", left) from problem
     with transaction(sessions) as session:
         store_access(session, box, slug, _token_access(token, info), actor)
     return slug
@@ -115,7 +117,8 @@ def rotate_key(
 ) -> None:
     """Try a new API key and put it in the place of the old one (or of a token); waiting work resumes.
 
-    InvalidError where Mailchimp does not take it, ConflictError where it opens another account.
+    InvalidError where Mailchimp does not take it, BusyError where it cannot be asked, ConflictError where it opens
+    another account.
     """
     _check_slug(settings, slug)
     try:
@@ -124,7 +127,7 @@ def rotate_key(
     except ValueError as error:
         raise InvalidError("This is not a Mailchimp API key.", str(error)) from error
     except MailchimpProblem as problem:
-        raise InvalidError(f"Mailchimp does not take this key: {problem}", problem.sentence) from problem
+        raise tell_failed(problem, "Mailchimp does not take this key") from problem
     account = describe_account(info, api_key.rpartition("-")[2])
     with transaction(sessions) as session:
         store_access(session, box, slug, Access("api_key", api_key, address, account), actor)

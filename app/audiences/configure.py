@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.audiences.call_errors import is_no_audience, tell_failed, tell_no_audience
 from app.audiences.connect import Connections, binding
 from app.audiences.hooks import LOCAL_HOSTS
 from app.audiences.live import LiveAudience, default_merge_fields, read_live_audience
@@ -23,7 +24,7 @@ from app.core.config import Settings
 from app.core.db import transaction
 from app.core.errors import ConfigError, ConflictError, InvalidError, NotFoundError
 from app.core.secretbox import SecretBox
-from integrations.mailchimp.gateway import base_url_for
+from integrations.mailchimp.gateway import Gateway, base_url_for
 from integrations.mailchimp.problems import MailchimpProblem
 
 REAL_SLUG = "mailchimp"
@@ -165,7 +166,8 @@ def _check(wish: AudienceWish, live: LiveAudience) -> None:
     if not SLUG.fullmatch(wish.slug):
         raise InvalidError(f"{wish.slug!r} is no slug.", "Use small letters, digits, - and _; at most 63.")
     chosen = {name: getattr(wish, name) for name in CHECKS}
-    check_settings({name: value for name, value in chosen.items() if value is not None}, live.as_schema())
+    checked = {name: value for name, value in chosen.items() if value is not None}
+    check_settings(checked, live.as_schema(), wish.slug)
 
 
 def _check_list(session: Session, destination: Destination, wish: AudienceWish) -> None:
@@ -186,16 +188,27 @@ def connect_audience(
     wish: AudienceWish,
     actor: str = "command line",
 ) -> Audience:
-    """Read the live audience, then add it. InvalidError with Mailchimp's reason where it cannot be read."""
+    """Read the live audience, then add it. InvalidError with Mailchimp's reason; BusyError where it cannot be asked."""
     learn_accounts_with(sessions, connections, destination, wish.list_id)
+    gateway = connections.gateway(destination)
     try:
-        live = read_live_audience(connections.gateway(destination), wish.list_id)
+        live = read_live_audience(gateway, wish.list_id)
     except MailchimpProblem as problem:
-        raise InvalidError(
-            f"Mailchimp does not give the audience {wish.list_id}: {problem}", problem.sentence
+        if is_no_audience(problem):
+            raise tell_no_audience(wish.list_id, _names_there(gateway)) from problem
+        raise tell_failed(
+            problem, f"Mailchimp does not give the audience {wish.list_id}", "nothing was added"
         ) from problem
     with transaction(sessions) as session:
         return add_audience(session, destination, live, wish, actor)
+
+
+def _names_there(gateway: Gateway) -> dict[str, str]:
+    """The audiences of the account by id; none where they cannot be read now."""
+    try:
+        return {one.list_id: one.name for one in gateway.list_audiences()}
+    except MailchimpProblem:
+        return {}
 
 
 def get_audience_row(session: Session, slug: str) -> Audience:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.audiences.entry import Facts, check_entry_rule
 from app.audiences.households import OPTED_OUT
-from app.audiences.views import AudienceView
+from app.audiences.views import LEFT, AudienceView
 
 PAGE_SIZE = 5000
 # Whose address somebody else has and opted out: found from those few, each row by its key (OFFSET 0).
@@ -40,18 +40,25 @@ WILLING = text("""
       AND btrim(coalesce(c.fields ->> 'email', '')) <> ''
     ORDER BY c.id LIMIT :limit
 """)
+# Who could leave at all: members there whom Muster wrote.
+MEMBERS = text("""
+    SELECT contact_id FROM members WHERE audience_id = :audience_id AND pushed_hash NOT IN ('', :left)
+      AND status IN ('subscribed', 'pending', 'transactional')
+""")
 
 
 @dataclass(frozen=True, slots=True)
 class EntitledCount:
     """`willing`: with consent, and an address that nobody opted out.
 
-    `entitled`: of them, those whom the rule lets in; `sample`: some of their ids.
+    `entitled`: of them, those whom the rule lets in; `sample`: some of their ids. `unfit`: of the others, those who are
+    members of Muster's making.
     """
 
     willing: int
     entitled: int
     sample: tuple[int, ...] = ()
+    unfit: int = 0
 
 
 def count_entitled(
@@ -75,9 +82,10 @@ def count_entitled(
         "limit": PAGE_SIZE,
         "after": 0,
     }
-    willing, entitled = 0, 0
+    willing, entitled, unfit = 0, 0, 0
     sample: list[int] = []
     blocked = frozenset(session.scalars(BLOCKED, asked))
+    members = frozenset(session.scalars(MEMBERS, {"audience_id": audience.audience_id, "left": LEFT}))
     while page := session.execute(WILLING, asked).all():
         asked["after"] = page[-1].id
         for contact_id, *facts in page:
@@ -88,4 +96,6 @@ def count_entitled(
                 entitled += 1
                 if len(sample) < sample_size:
                     sample.append(contact_id)
-    return EntitledCount(willing, entitled, tuple(sample))
+            elif contact_id in members:
+                unfit += 1
+    return EntitledCount(willing, entitled, tuple(sample), unfit)

@@ -7,7 +7,7 @@ No call lists the permissions of an audience: one that is not there is known by 
 member's answer, which names them all, shows it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -35,6 +35,10 @@ BEFORE = text("""
 FORGET = text("""
     UPDATE members SET marketing_permissions = marketing_permissions - CAST(:ids AS text[])
     WHERE audience_id = :audience_id AND marketing_permissions ?| CAST(:ids AS text[])
+""")
+UNSEEN = text("""
+    SELECT one FROM unnest(CAST(:ids AS text[])) AS one
+    WHERE NOT EXISTS (SELECT FROM members WHERE audience_id = :audience_id AND marketing_permissions ? one)
 """)
 
 
@@ -118,6 +122,12 @@ def _gone(audience: Audience) -> set[str]:
 
 def _keep(audience: Audience, gone: Collection[str]) -> None:
     audience.remote_schema = {**(audience.remote_schema or {}), "gone_permissions": sorted(gone)}
+
+
+def list_unseen(session: Session, audience_id: int, permission_ids: Iterable[str]) -> list[str]:
+    """Of these permissions those that the mirror knows of no member: nobody can say yet whether they are there."""
+    asked = {"audience_id": audience_id, "ids": sorted(permission_ids)}
+    return list(session.scalars(UNSEEN, asked)) if asked["ids"] else []
 
 
 def permission_trouble(slug: str, gone: Mapping[str, str]) -> Trouble:

@@ -20,6 +20,15 @@ DIED = {
     "reason": "The worker died; the work goes on by itself in the next run.",
     "hint": "Nothing to do. `muster status` shows which processes run.",
 }
+# What a run counts as done: one, several. Reconcile and first sync read every member and look at every person of ours, so
+# that whoever is both is two steps.
+DONE_WORDS: Mapping[str, tuple[str, str]] = {
+    "push": ("person", "people"),
+    "pull": ("member read", "members read"),
+    "activity": ("member read", "members read"),
+    "first_sync": ("step", "steps"),
+    "reconcile": ("step", "steps"),
+}
 KEPT_RUNS, KEPT_HOURS = 500, 48
 CLOSE_DEAD = text("""
     UPDATE sync_runs SET finished_at = beat_at, error = CAST(:error AS jsonb),
@@ -37,10 +46,14 @@ CLEAR = text("""
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as shown. `errors`: {code, reason, hint, count (of people), contact_ids}; `findings`: of a dry run, reconcile or guard."""
+    """A run as shown. `errors`: {code, reason, hint, count (of people), contact_ids}; `findings`: of a dry run, reconcile or guard.
+
+    `audience` is the slug, `label` how people call it.
+    """
 
     run_id: int
     audience: str
+    label: str
     kind: str
     state: str
     wish: str
@@ -55,6 +68,11 @@ class RunView:
     error: Mapping[str, Any] | None
     started_at: datetime
     finished_at: datetime | None
+
+    @property
+    def done_words(self) -> tuple[str, str]:
+        """What `done_count` and `total_count` count: the word for one, and for several."""
+        return DONE_WORDS.get(self.kind, DONE_WORDS["push"])
 
     @property
     def error_lines(self) -> list[str]:
@@ -73,33 +91,34 @@ def list_runs(
     session: Session, audience_id: int | None = None, limit: int = 20, kinds: Sequence[str] = ()
 ) -> list[RunView]:
     """The latest runs, newest first; of one audience, or of some kinds."""
-    query = select(SyncRun, Audience.slug).join(Audience, Audience.id == SyncRun.audience_id)
+    query = select(SyncRun, Audience).join(Audience, Audience.id == SyncRun.audience_id)
     if audience_id is not None:
         query = query.where(SyncRun.audience_id == audience_id)
     if kinds:
         query = query.where(SyncRun.kind.in_(kinds))
     now = database_now(session)
     rows = session.execute(query.order_by(SyncRun.id.desc()).limit(limit))
-    return [_view(run, slug, now) for run, slug in rows]
+    return [_view(run, audience, now) for run, audience in rows]
 
 
 def get_run(session: Session, run_id: int) -> RunView:
     """One run. NotFoundError where there is none."""
-    query = select(SyncRun, Audience.slug).join(Audience, Audience.id == SyncRun.audience_id)
+    query = select(SyncRun, Audience).join(Audience, Audience.id == SyncRun.audience_id)
     row = session.execute(query.where(SyncRun.id == run_id)).one_or_none()
     if row is None:
         raise NotFoundError(f"There is no run {run_id}.", "`muster sync runs` lists them.")
     return _view(row[0], row[1], database_now(session))
 
 
-def _view(run: SyncRun, slug: str, now: datetime) -> RunView:
+def _view(run: SyncRun, audience: Audience, now: datetime) -> RunView:
     beat = run.beat_at or run.started_at
     is_dead = run.state == "running" and (now - beat).total_seconds() > DEAD_SECONDS
     is_running = run.state == "running" and not is_dead
     elapsed = (now - run.started_at).total_seconds()
     return RunView(
         run.id,
-        slug,
+        audience.slug,
+        audience.label or audience.slug,
         run.kind,
         "failed" if is_dead else run.state,
         run.wish,

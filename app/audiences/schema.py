@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.audiences.call_errors import is_unreached, tell_failed
 from app.audiences.connect import Connections
 from app.audiences.gate import get_destination_of
 from app.audiences.live import LiveAudience, read_live_audience
@@ -195,7 +196,8 @@ def create_merge_field(
 ) -> SchemaNews:
     """Make a merge field at Mailchimp; its type and name are guessed from the contact field that is mapped to it.
 
-    InvalidError for a tag that cannot be, that is there already, or that Mailchimp refuses.
+    InvalidError for a tag that cannot be, that is there already, or that Mailchimp refuses; BusyError where it cannot
+    be asked.
     """
     if not TAG.fullmatch(tag):
         raise InvalidError(f"{tag[:40]!r} is no merge tag.", "1 to 10 capital letters, digits and _.")
@@ -210,9 +212,9 @@ def create_merge_field(
     try:
         gateway.add_merge_field(audience.list_id, tag, name or meant_name, type_ or meant_type)
     except MailchimpProblem as problem:
-        raise InvalidError(
-            f"Mailchimp did not make the merge field {tag}: {problem}", problem.sentence
-        ) from problem
+        asked = f"whether {tag} was made, `muster audiences refresh {audience.slug}` tells"
+        left = f"{tag} was not made" if is_unreached(problem) else asked
+        raise tell_failed(problem, f"Mailchimp did not make the merge field {tag}", left) from problem
     with transaction(sessions) as session:
         made = {"tag": tag, "type": type_ or meant_type}
         audit(session, actor, "audience.merge_field", f"audience:{audience.slug}", None, made)

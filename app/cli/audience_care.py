@@ -1,31 +1,50 @@
 """`muster audiences preflight | count | add-field | set | reviews | decide | refresh`: looking after audiences."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
 import click
 
+from app.audiences.call_errors import tell_failed
 from app.audiences.configure import get_audience_row
-from app.audiences.counting import count_entitled
+from app.audiences.counting import EntitledCount, count_entitled
 from app.audiences.decide_review import decide_review
 from app.audiences.load import view_audience
+from app.audiences.permissions import list_unseen
 from app.audiences.preflight import PreflightRow, preflight
 from app.audiences.reviews import list_reviews
 from app.audiences.schema import create_merge_field, guess_field, refresh_schema
 from app.audiences.settings import change_settings
 from app.cli.audience_settings import read_wishes
-from app.cli.kit import LIMIT, ROW_ID, emit, json_option, open_runtime, parse_pairs, print_table, show_cell
+from app.cli.kit import (
+    LIMIT,
+    RowId,
+    counted,
+    emit,
+    json_option,
+    named_contacts,
+    open_runtime,
+    parse_pairs,
+    print_table,
+    show_cell,
+)
 from app.cli.slugs import complete_audience
 from app.cli.sync_words import opened_connections
-from app.core.errors import BusyError, InvalidError
+from app.core.errors import InvalidError
+from app.core.runtime import Runtime
 from integrations.mailchimp.problems import MailchimpProblem
 from mappings.language.fields import default_fields
 
 ACTOR = "command line"
 # What Mailchimp lets an API make without a list of choices; a field with choices is made in its own screens.
 FIELD_TYPES = ("text", "number", "address", "phone", "date", "url", "imageurl", "birthday", "zip")
+REVIEW_ID = RowId("a review", "`muster audiences reviews` lists them.")
+UNSEEN_PERMISSION = (
+    "Muster has not seen the permission {permission} at any member yet. If the audience does not have it, Mailchimp refuses"
+    " the first write that names it; then everything else is written without it, and one alert says so."
+)
 REVIEW_COLUMNS = ("review", "audience", "contact", "field", "ours", "theirs", "seen")
 
 
@@ -56,11 +75,11 @@ def preflight_command(slug: str, *, as_json: bool) -> None:
 
 def _say_preflight(slug: str, rows: Iterable[PreflightRow], checked_count: int) -> None:
     for row in rows:
-        people = ", ".join(map(str, row.contact_ids))
-        who = f" ({row.count:,} of {checked_count:,}; contacts {people})" if row.count else ""
+        who = f" ({row.count:,} of {checked_count:,}; {named_contacts(row.contact_ids)})" if row.count else ""
         click.echo(f"{row.sentence}{who} {row.hint}".rstrip())
     if not rows:
-        click.echo(f"{slug}: {checked_count:,} people were looked at, and everything fits.")
+        looked_at = counted(checked_count, "person was", "people were")
+        click.echo(f"{slug}: {looked_at} looked at, and everything fits.")
 
 
 @click.command()
@@ -72,9 +91,21 @@ def count(slug: str, rule: str | None, *, as_json: bool) -> None:
     with open_runtime().transaction() as session:
         view = view_audience(get_audience_row(session, slug))
         found = count_entitled(session, view, None if rule is None else read_rule(rule))
-    sample = f" Such as contacts {', '.join(map(str, found.sample))}." if found.sample else ""
-    text = f"{found.entitled:,} of {found.willing:,} people with consent and an address.{sample}"
+    sample = f" Such as {named_contacts(found.sample)}." if found.sample else ""
+    text = f"{_fit_words(found)}.{sample}{_unfit_words(found.unfit, view.on_leave)}"
     emit({"audience": slug, **asdict(found)}, as_json=as_json, text=text)
+
+
+def _fit_words(found: EntitledCount) -> str:
+    return f"{found.entitled:,} of {counted(found.willing, 'person', 'people')} with consent and an address"
+
+
+def _unfit_words(count: int, on_leave: str) -> str:
+    """What becomes of the members whom a rule leaves out."""
+    if not count:
+        return ""
+    fate = "stay" if on_leave == "keep" else "leave"
+    return f" {counted(count, 'member does', 'members do')} not fit the rule and would {fate} (on_leave: {on_leave})."
 
 
 @click.command("add-field")
@@ -125,8 +156,27 @@ def set_command(slug: str, pairs: tuple[str, ...], *, as_json: bool) -> None:
         before = change_settings(session, row, read_wishes(row, parse_pairs(pairs, "set")), ACTOR)
         changed = {name: {"was": was, "is": getattr(row, name)} for name, was in before.items()}
     names = [name for name, one in changed.items() if one["was"] != one["is"]]
+    notes = _consequences(runtime, slug, {name: changed[name] for name in names})
     text = f"{slug}: {', '.join(names)} set." if names else f"{slug}: nothing was changed."
-    emit({"audience": slug, "changed": changed}, as_json=as_json, text=text)
+    emit(
+        {"audience": slug, "changed": changed, "notes": notes},
+        as_json=as_json,
+        text="\n".join([text, *notes]),
+    )
+
+
+def _consequences(runtime: Runtime, slug: str, changed: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What follows from settings that were changed, where that is not plain from their names."""
+    notes = []
+    with runtime.transaction() as session:
+        row = get_audience_row(session, slug)
+        if "entry_rule" in changed:
+            found = count_entitled(session, view_audience(row))
+            notes.append(f"{_fit_words(found)} fit the rule.{_unfit_words(found.unfit, row.on_leave)}")
+        if permissions := changed.get("marketing_permissions"):
+            unseen = list_unseen(session, row.id, set(permissions["is"]) - set(permissions["was"]))
+            notes += [UNSEEN_PERMISSION.format(permission=one) for one in unseen]
+    return notes
 
 
 @click.command()
@@ -162,7 +212,7 @@ def _value(value: Any) -> str:
 
 
 @click.command()
-@click.argument("review", type=ROW_ID)
+@click.argument("review", type=REVIEW_ID)
 @click.argument("verdict", type=click.Choice(("ours", "theirs")))
 @json_option
 def decide(review: int, verdict: Literal["ours", "theirs"], *, as_json: bool) -> None:
@@ -186,7 +236,8 @@ def refresh(slug: str, *, as_json: bool) -> None:
         try:
             news = refresh_schema(runtime.sessions, connections, audience_id)
         except MailchimpProblem as problem:
-            raise BusyError(f"{slug}: {problem}", problem.sentence) from problem
+            left = "nothing was read, and what was read last still counts"
+            raise tell_failed(problem, slug, left) from problem
     told = [f"{name}: {', '.join(tags)}" for name, tags in asdict(news).items() if tags]
     text = f"{slug}: read again. {'; '.join(told) or 'Nothing that is mapped has changed'}."
     emit({"audience": slug, **asdict(news)}, as_json=as_json, text=text)

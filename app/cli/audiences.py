@@ -22,7 +22,7 @@ from app.audiences.settings import ON_LEAVE
 from app.audiences.show import describe_audience, summarise_audience
 from app.audiences.steer import admit_audience
 from app.cli.audience_care import CARE, read_rule
-from app.cli.kit import emit, json_option, open_runtime, parse_pairs, print_table
+from app.cli.kit import emit, json_option, open_runtime, parse_pairs, print_table, show_cell
 from app.cli.slugs import complete_audience
 from app.cli.sync_words import opened_connections
 from app.core.errors import BusyError, NotFoundError
@@ -133,21 +133,24 @@ def show(slug: str, *, as_json: bool) -> None:
 
 
 def _print(found: Mapping[str, Any]) -> None:
-    for name, value in found.items():
+    for name, value in _filled(found).items():
         rows = value if isinstance(value, list) and value and isinstance(value[0], dict) else []
         click.echo(f"{name}: {'' if rows else _shown(value)}".rstrip())
         for row in rows:
-            click.echo(
-                "  " + "  ".join(_shown(part) for part in row.values() if part is not None and part != "")
-            )
+            click.echo("  " + "  ".join(map(_shown, _filled(row).values())))
+
+
+def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what says nothing."""
+    return {name: value for name, value in row.items() if value is not None and value != ""}
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {part}" for key, part in value.items()) or "none"
+        return ", ".join(f"{key} {_shown(part)}" for key, part in _filled(value).items()) or "none"
     if isinstance(value, list):
-        return ", ".join(str(part) for part in value) or "none"
-    return str(value)
+        return ", ".join(map(_shown, value)) or "none"
+    return show_cell(value)
 
 
 @audiences.command("repair-webhook")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from redis import RedisError
 
-from app.cli.kit import LIMIT, ROW_ID, emit, json_option, open_runtime, print_table
+from app.cli.kit import LIMIT, RowId, counted, emit, json_option, open_runtime, print_table
 from app.cli.slugs import complete_source
 from app.core.audit import audit
 from app.core.bell import ring_now
@@ -16,6 +16,9 @@ from app.core.runtime import Runtime
 from app.inbox.deadletters import DeadLetter, DeadLetterPage, get_dead_letter, list_dead_letters
 from app.inbox.replay import Choice, Replayed, check_choice, count_replayable
 from app.inbox.replay import replay as put_back
+
+EVENT_ID = RowId("an event", "`muster deadletters list` names those that were given up.")
+DELIVERY_ID = RowId("a delivery", "`muster deadletters list` names those that were given up.")
 
 
 @click.group(invoke_without_command=True)
@@ -92,8 +95,10 @@ def _plain(letter: DeadLetter) -> dict[str, Any]:
 @click.command()
 @click.option("--source", default="", help="Events of this source.", shell_complete=complete_source)
 @click.option("--dead", "is_dead", is_flag=True, help="Only what was given up.")
-@click.option("--event", "events", multiple=True, type=ROW_ID, help="This event; may be repeated.")
-@click.option("--delivery", "deliveries", multiple=True, type=ROW_ID, help="This delivery; may be repeated.")
+@click.option("--event", "events", multiple=True, type=EVENT_ID, help="This event; may be repeated.")
+@click.option(
+    "--delivery", "deliveries", multiple=True, type=DELIVERY_ID, help="This delivery; may be repeated."
+)
 @click.option("--since", type=click.DateTime(), help="Received since then (UTC).")
 @click.option("--dry-run", is_flag=True, help="Only say how many.")
 @json_option
@@ -125,8 +130,9 @@ def replay(  # noqa: PLR0917 - one parameter an option
 
 
 def _sentence(found: Replayed, *, is_dry_run: bool) -> str:
-    verb = "would be" if is_dry_run else "were"
-    return f"{found.event_count} events and {found.delivery_count} deliveries {verb} put back."
+    verb = "Would be put back" if is_dry_run else "Put back"
+    deliveries = counted(found.delivery_count, "delivery", "deliveries")
+    return f"{verb}: {counted(found.event_count, 'event')} and {deliveries}."
 
 
 def _ring(runtime: Runtime) -> None:

@@ -13,10 +13,10 @@ from app.audiences.account import (
     list_accounts,
     rotate_key,
 )
+from app.audiences.call_errors import tell_failed
 from app.audiences.connect import Connections
 from app.audiences.whose import keep_account
 from app.cli.kit import emit, json_option, open_runtime, print_table
-from app.core.errors import InvalidError
 from integrations.mailchimp.problems import MailchimpProblem
 
 ACTOR = "command line"
@@ -52,7 +52,7 @@ def check(slug: str, *, as_json: bool) -> None:
         info = connections.gateway(destination).get_root()
         keep_account(runtime.sessions, destination, info)
     except MailchimpProblem as problem:
-        raise InvalidError(f"{slug}: {problem}", problem.sentence) from problem
+        raise tell_failed(problem, slug, f"whether {slug} can be used is not known") from problem
     finally:
         connections.close()
     shown = {"slug": slug, "account_id": info.account_id, "name": info.account_name, "role": info.role}

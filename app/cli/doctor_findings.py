@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from app.cli.kit import age_words
 from app.core.config import Settings
 from app.core.heartbeat import STALE_SECONDS, Beat
 
@@ -120,7 +121,7 @@ def _judge_part(part: str, beats: list[Beat]) -> Finding:
     if alive:
         where = ", ".join(f"{beat.host} process {beat.pid}" for beat in alive)
         return Finding(OK, "processes", f"{part}: {len(alive)} running ({where}).")
-    last = f" The last one was heard {min(b.age_seconds for b in beats):.0f} s ago." if beats else ""
+    last = f" The last one was heard {age_words(min(b.age_seconds for b in beats))}." if beats else ""
     return Finding(
         FAIL,
         "processes",

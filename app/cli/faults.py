@@ -13,6 +13,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from app.audiences.call_errors import tell_failed
+from app.cli.kit import counted
 from app.core.errors import BusyError, ConfigError, InvalidError, MusterError, NotRunningError
 from integrations.mailchimp.problems import MailchimpProblem
 from mappings.language.problems import MappingError
@@ -76,7 +78,7 @@ def _usage_fault(error: Any) -> MusterError:
 def _mapping_fault(error: Any) -> MusterError:
     count = len(error.problems)
     return InvalidError(
-        f"The mapping has {count} problem{'s' * (count > 1)}.",
+        f"The mapping has {counted(count, 'problem')}.",
         "`muster map lint` checks it; mappings/README.md is the language.",
         error.problems,
     )
@@ -102,7 +104,7 @@ def _database_away(_error: Any) -> MusterError:
 
 
 def _mailchimp_fault(error: Any) -> MusterError:
-    return BusyError(error.sentence, "`muster doctor` looks at every audience.")
+    return tell_failed(error, "Mailchimp refused a call", "what was begun is not done")
 
 
 def _redis_away(_error: Any) -> MusterError:

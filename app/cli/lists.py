@@ -1,7 +1,7 @@
 """`muster lists`: run a CSV export as a list sync job, and see past runs."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,12 +96,16 @@ def run(
         "counts": counts,
         "report": str(plan.report_path) if plan.report_path else None,
     }
-    written = (
-        "No contact was written (dry run)."
-        if dry_run
-        else f"Written. Contacts changed: {counts.get('contacts_changed', 0)}."
-    )
-    emit(answer, as_json=as_json, text=written)
+    emit(answer, as_json=as_json, text=written_words(counts, is_dry_run=dry_run))
+
+
+def written_words(counts: Mapping[str, int], *, is_dry_run: bool) -> str:
+    """What became of the customer database. Pure."""
+    if is_dry_run:
+        return "No contact was written (dry run)."
+    if not counts["joiners"] + counts["changed"]:
+        return "Nothing to write: no row joined or changed."
+    return f"Written. Contacts changed: {counts['contacts_changed']}."
 
 
 def say_plan(plan: ListPlan, *, is_dry_run: bool) -> None:

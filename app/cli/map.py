@@ -9,7 +9,7 @@ from typing import Any
 import click
 from sqlalchemy import text
 
-from app.cli.kit import ROW_ID, emit, json_option, open_runtime, print_table
+from app.cli.kit import ROW_ID, counted, emit, json_option, open_runtime, print_table
 from app.cli.slugs import complete_source
 from app.core.errors import InvalidError, NotFoundError
 from app.inbox.mapped import plain_problem
@@ -54,9 +54,7 @@ def compiled_or_problems(document: str) -> CompiledMapping:
     """The mapping, or InvalidError with every problem."""
     problems = [problem for problem in lint(document) if problem.code not in ADVICE_CODES]
     if problems:
-        raise InvalidError(
-            f"The mapping has {len(problems)} problem{'s' * (len(problems) > 1)}.", "", problems
-        )
+        raise InvalidError(f"The mapping has {counted(len(problems), 'problem')}.", "", problems)
     return compile_mapping(load_document(document))
 
 
@@ -68,7 +66,7 @@ def lint_command(mapping: str, *, as_json: bool) -> None:
     problems = lint(read_mapping(mapping))
     faults = [problem for problem in problems if problem.code not in ADVICE_CODES]
     if faults and not as_json:
-        raise InvalidError(f"{mapping} has {len(faults)} problem{'s' * (len(faults) > 1)}.", "", problems)
+        raise InvalidError(f"{mapping} has {counted(len(faults), 'problem')}.", "", problems)
     emit(
         [asdict(problem) for problem in problems], as_json=as_json, text=lambda: say_advice(mapping, problems)
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from app.audiences.alerts import Alert, list_alerts
-from app.cli.kit import emit, json_option, open_runtime, print_table, show_cell
+from app.cli.kit import age_words, emit, json_option, open_runtime, print_table, show_cell
 from app.web.queries.overview import Overview, read_overview
 from app.web.words import lag_text
 
@@ -73,7 +73,7 @@ def _show(view: Overview, alerts: Sequence[Alert]) -> None:
     )
     click.echo()
     processes = (
-        (b.kind, b.host, b.pid, f"{b.age_seconds:.0f} s ago", "yes" if b.is_alive else "SILENT")
+        (b.kind, b.host, b.pid, age_words(b.age_seconds), "yes" if b.is_alive else "SILENT")
         for b in view.processes
     )
     print_table(

@@ -1,6 +1,6 @@
 """`muster sync`: pushing, pulling and comparing audiences now; approving, pausing and watching their runs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from app.audiences.rehearse import run_first_sync
 from app.audiences.run_views import RunView, get_run, list_runs
 from app.audiences.runs import Progress, RunWatch, run_counted, watched
 from app.audiences.silence import pull_after_silence
+from app.audiences.value_changes import ValueChange, find_run_values
 from app.cli.kit import LIMIT, emit, json_option, open_runtime, print_table
 from app.cli.slugs import complete_audience
 from app.cli.sync_steer import STEERING
@@ -166,14 +167,15 @@ def _read_whole(kind: str, audiences: list[Audience], *, as_json: bool) -> list[
             except MailchimpProblem as problem:
                 raise BusyError(f"{audience.slug}: {problem}", problem.sentence) from problem
             with runtime.transaction() as session:
-                found.append(get_run(session, run_id))
-    emit([asdict(run) for run in found], as_json=as_json, text=lambda: _print_all(found))
-    return found
+                run = get_run(session, run_id)
+                found.append((run, find_run_values(session, run)))
+    emit([asdict(run) for run, _ in found], as_json=as_json, text=lambda: _print_all(found))
+    return [run for run, _ in found]
 
 
-def _print_all(found: Iterable[RunView]) -> None:
-    for run in found:
-        print_run(run)
+def _print_all(found: Iterable[tuple[RunView, Mapping[int, Sequence[ValueChange]]]]) -> None:
+    for run, values in found:
+        print_run(run, values)
 
 
 @sync.command()

@@ -14,6 +14,7 @@ from app.audiences.steer import get_waiting_run
 from app.audiences.steer import pause as pause_work
 from app.audiences.steer import reject as reject_run
 from app.audiences.steer import resume as resume_work
+from app.audiences.value_changes import find_run_values
 from app.cli.kit import emit, json_option, open_runtime
 from app.cli.slugs import complete_audience
 from app.cli.sync_words import print_run
@@ -118,7 +119,8 @@ def show(audience_or_run: str, *, as_json: bool) -> None:
     """One run with what it found: the one that waits, or the latest, of an audience."""
     with open_runtime().transaction() as session:
         run = _shown_run(session, audience_or_run)
-    emit(asdict(run), as_json=as_json, text=lambda: print_run(run))
+        values = find_run_values(session, run)
+    emit(asdict(run), as_json=as_json, text=lambda: print_run(run, values))
 
 
 def _shown_run(session: Session, name: str) -> RunView:

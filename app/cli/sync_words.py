@@ -1,8 +1,8 @@
-"""How runs are said on a terminal: progress, tables, findings. People by contact id only."""
+"""How runs are said on a terminal: progress, tables, findings. People by contact id; values where a run waits."""
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,8 @@ from rich.console import Console
 from app.audiences.connect import Connections
 from app.audiences.run_views import RunView, eta_seconds
 from app.audiences.runs import Progress
+from app.audiences.value_changes import ValueChange
+from app.cli.kit import counted, named_contacts
 from app.core.runtime import Runtime
 
 HEADINGS = {
@@ -73,7 +75,7 @@ def progress_words(progress: Progress, elapsed_seconds: float) -> str:
     total = "" if progress.total_count is None else f" of {progress.total_count:,}"
     left = eta_seconds(progress.done_count, progress.total_count, elapsed_seconds)
     eta = "" if left is None else f", about {duration_words(left)} left"
-    return f"{progress.done_count:,}{total}, {progress.call_count:,} calls{eta}"
+    return f"{progress.done_count:,}{total}, {counted(progress.call_count, 'call')}{eta}"
 
 
 def duration_words(seconds: float) -> str:
@@ -103,14 +105,18 @@ def run_row(run: RunView) -> tuple[object, ...]:
     )
 
 
-def print_run(run: RunView) -> None:
-    """One run: how it stands, what it counted, what it found, whom, and the next step."""
-    _, _, _, state, done, calls, left, _, _ = run_row(run)
+def print_run(run: RunView, values: Mapping[int, Sequence[ValueChange]]) -> None:
+    """One run: how it stands, what it counted, what it found, whom, what would be written over, and the next step."""
+    _, _, _, state, done, _, left, _, _ = run_row(run)
     click.echo(f"Run {run.run_id}: {run.kind} of {run.audience}, {state}, by {run.actor}")
-    click.echo(f"{done} done, {calls} calls{f', about {left} left' if left else ''}")
+    whole = run.done_count if run.total_count is None else run.total_count
+    click.echo(
+        f"{done} {run.done_words[whole != 1]} done, {counted(run.call_count, 'call')}{f', about {left} left' if left else ''}"
+    )
     if run.counts:
         click.echo(", ".join(f"{name} {count}" for name, count in run.counts.items()))
     _print_findings(run.kind, run.findings)
+    _print_samples(run.findings.get("samples", {}), values)
     for line in run.error_lines:
         click.echo(f"  {line}")
     if run.error:
@@ -130,13 +136,18 @@ def _print_findings(kind: str, findings: Mapping[str, Any]) -> None:
         more = f"{found['count']} ({found['direction']})" if isinstance(found, dict) else found
         click.echo(f"  field {tag}: {more}")
     for one in (*findings.get("cannot_sync", ()), *findings.get("refusals", ())):
-        people = ", ".join(str(contact_id) for contact_id in one["contact_ids"])
-        click.echo(
-            f"  cannot sync: {one['reason']} (x{one['count']}; contacts {people}) {one['hint']}".rstrip()
-        )
-    for name, sample in findings.get("samples", {}).items():
+        people = named_contacts(one["contact_ids"])
+        click.echo(f"  cannot sync: {one['reason']} (x{one['count']}; {people}) {one['hint']}".rstrip())
+
+
+def _print_samples(
+    samples: Mapping[str, Sequence[Mapping[str, Any]]], values: Mapping[int, Sequence[ValueChange]]
+) -> None:
+    for name, sample in samples.items():
         for one in sample:
             click.echo(f"  {name.replace('_', ' ')}: contact {one['contact_id']} {one['change']}")
+            for change in values.get(one["contact_id"], ()):
+                click.echo(f"    {change}")
 
 
 def _print_statuses(statuses: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from types import FrameType
 import click
 
 from app.audiences.bootstrap import ensure_simulated_audience, is_simulator_needed
+from app.cli.kit import counted
 from app.core.config import Settings, load_settings
 from app.core.db import make_engine, make_sessions, transaction
 from app.core.errors import ConfigError
@@ -20,7 +21,7 @@ from app.core.migrate import migrate
 from app.core.postgres import check_database
 from app.core.process import ProcessSpec, at_once
 from app.core.secretbox import open_box
-from app.core.servers import embedded_servers, prepare_place
+from app.core.servers import embedded_servers, leave_place, prepare_place
 from app.core.supervisor import Supervisor
 from app.core.survivors import stop_known
 from app.core.valkey import check_redis
@@ -38,7 +39,7 @@ def up() -> None:
     with exclusive_home(settings.home):
         state_file = settings.home / "children.json"
         if stopped := stop_known(state_file):
-            say(f"Stopped {stopped} processes that an earlier run left behind.")
+            say(f"Stopped {counted(stopped, 'process', 'processes')} that an earlier run left behind.")
         refuse_taken_port("PORT", settings.host, settings.port)
         supervisor = Supervisor(settings.home / "logs", state_file, say)
         _listen_for_stops(supervisor)
@@ -47,6 +48,7 @@ def up() -> None:
         finally:
             say("Stopping ...")
             supervisor.stop()
+            leave_place(settings)
     say("Muster has stopped.")
 
 

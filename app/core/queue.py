@@ -35,6 +35,7 @@ BELLS: Mapping[str, Bell] = {
     "audience": Bell("app.jobs.sync.push_audience", queue="audiences"),
     "bulk": Bell("app.jobs.sync.push_bulk", queue="bulk"),
     "pull": Bell("app.jobs.sync.pull_audience", queue="bulk", timeout_seconds=LONG_SECONDS),
+    "whole_pull": Bell("app.jobs.sync.pull_everybody", queue="bulk", timeout_seconds=LONG_SECONDS),
     "first_sync": Bell("app.jobs.sync.rehearse_audience", queue="bulk", timeout_seconds=LONG_SECONDS),
     "activity": Bell("app.jobs.sync.pull_activity", queue="bulk", timeout_seconds=LONG_SECONDS),
     "reconcile": Bell("app.jobs.sync.reconcile_audience", queue="bulk", timeout_seconds=LONG_SECONDS),

@@ -136,7 +136,12 @@ def running_servers(
         for server in embedded_servers(settings, place, postgres_options):
             stack.enter_context(_running(server, settings.home / "logs"))
         yield ServerUrls(settings.postgres_url, settings.valkey_url)
-    with suppress(OSError):  # empty after a clean stop
+    leave_place(settings)
+
+
+def leave_place(settings: Settings) -> None:
+    """Take the folder of the sockets away where it is empty, as after a clean stop; the next start makes it again."""
+    with suppress(OSError):  # a socket is in it still, it is a host's to keep, or it never was
         settings.run_dir.rmdir()
 
 

@@ -54,6 +54,14 @@ def pull_audience(audience_id: int) -> None:
     run_counted(RunWatch(runtime.sessions, audience_id, "pull", is_folding=True), work)
 
 
+@job("whole_pull")
+def pull_everybody(audience_id: int) -> None:
+    """Read every member once more, as a run of its own."""
+    runtime = get_runtime()
+    work = partial(pull.pull_audience, runtime.sessions, get_connections(), audience_id, is_full=True)
+    run_counted(RunWatch(runtime.sessions, audience_id, "pull"), work)
+
+
 @job("activity")
 def pull_activity(audience_id: int) -> None:
     """Read the next members' campaign activity into their timelines."""

@@ -57,7 +57,7 @@ STATES: dict[str, dict[str, Word]] = {
     },
     "audience": {
         "ready": Word("ok", "Ready", "Changes are written as they happen."),
-        "off": Word("off", "Off", "Switched off: nothing is written or read."),
+        "off": Word("off", "Off", "Switched off: nothing is pushed or pulled."),
         "paused": Word("bad", "Paused", "Only opt-outs and erasures are written."),
         "waiting": Word("wait", "Waiting", "Nothing is written yet."),
     },
@@ -72,10 +72,10 @@ STATES: dict[str, dict[str, Word]] = {
     "webhook": {
         "registered": Word("ok", "Working", "Mailchimp tells at once what people do there."),
         "unreachable": Word(
-            "off", "Not possible", "Nobody outside can call this Muster; reading brings the news instead."
+            "off", "Not possible", "Nobody outside can call this Muster; pulls bring the news instead."
         ),
         "missing": Word("wait", "Not made yet", "It is made as soon as the web server answers."),
-        "broken": Word("bad", "Broken", "Reading brings the news meanwhile, some minutes later."),
+        "broken": Word("bad", "Broken", "Pulls bring the news meanwhile, some minutes later."),
     },
     "health": {
         "alive": Word("ok", "Sending", "The platform says that it sends to this address."),
@@ -89,13 +89,18 @@ STATES: dict[str, dict[str, Word]] = {
 }
 PROOFS = {"claimed": "claimed on a form or sheet", "confirmed": "confirmed by the owner of the address"}
 RUN_KINDS = {
-    "push": "Writing",
-    "pull": "Reading",
+    "push": "Push",
+    "pull": "Pull",
     "first_sync": "First sync, dry run",
-    "reconcile": "Comparison",
-    "guard": "Many would leave",
-    "activity": "Campaign activity",
+    "reconcile": "Reconcile",
+    "guard": "Guard",
+    "activity": "Activity",
 }
+# What the number of a run's done counts, for whoever asks.
+DONE_MEANING = (
+    "Push: people. Pull and activity: members read."
+    " Reconcile and first sync: steps, one for each member read there and one for each person looked at here."
+)
 DIRECTION_WORDS = {
     "newest": "the newest wins",
     "ours": "ours is written",
@@ -129,6 +134,6 @@ STAGES = {
     "enrich": "asking the platform",
     "map": "mapping",
     "record": "writing the contact",
-    "push": "writing to Mailchimp",
-    "pull": "reading from Mailchimp",
+    "push": "pushing to Mailchimp",
+    "pull": "pulling from Mailchimp",
 }

@@ -9,10 +9,13 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup, escape
 
+from app.audiences.guard import SMALLEST_LIMIT
+from app.contacts.consent import say_purpose
 from app.core.clock import utc_now
 from app.web.states import (
     COUNT_WORDS,
     DIRECTION_WORDS,
+    DONE_MEANING,
     MESSAGE_KINDS,
     OPERATIONS,
     PROOFS,
@@ -94,7 +97,7 @@ def shown(value: Any) -> Markup:
     if isinstance(value, Identity):
         return exact(f"{value.kind}: {value.value}")
     if isinstance(value, ConsentEvidence):
-        return exact(f"{value.channel} consent for {value.purpose} {value.verdict}")
+        return exact(f"{value.channel} consent for {say_purpose(value.purpose)} {value.verdict}")
     return exact(value)
 
 
@@ -174,6 +177,7 @@ def add_words(app: Flask) -> None:
         span=duration_text,
         marked=marked,
         pretty=pretty,
+        purpose=say_purpose,
         web_link=web_link,
     )
     app.jinja_env.globals.update(
@@ -186,6 +190,8 @@ def add_words(app: Flask) -> None:
         RUN_KINDS=RUN_KINDS,
         MESSAGE_KINDS=MESSAGE_KINDS,
         DIRECTION_WORDS=DIRECTION_WORDS,
+        DONE_MEANING=DONE_MEANING,
+        GUARD_LEAST=SMALLEST_LIMIT,
         OPERATIONS=OPERATIONS,
         COUNT_WORDS=COUNT_WORDS,
     )

@@ -15,6 +15,7 @@ from app.audiences.simulated import STATE_FILE
 from app.audiences.steer import approve, get_waiting_run, reject
 from app.audiences.survey import Survey
 from app.audiences.tend import list_audiences_to_rehearse
+from app.audiences.value_changes import ValueChange, find_run_values, value_text
 from app.core.config import Settings
 from app.core.db import transaction
 from app.core.errors import ConflictError
@@ -82,6 +83,9 @@ def test_a_rehearsal_counts_everybody_writes_nothing_and_waits(new: Any, simulat
     assert [one["contact_id"] for one in found["samples"]["opted_out"]] == [out]
     assert "house.test" not in str(found)
     assert "Augusta" not in str(found)
+    assert ask(new, lambda session: find_run_values(session, run)) == {
+        changes: (ValueChange("FNAME", "Ada", "Augusta"),)
+    }
     (alert,) = ask(new, list_alerts)
     assert (alert.level, alert.code, alert.run_id) == ("waiting", "first_sync", run.run_id)
 
@@ -98,6 +102,32 @@ def test_once_approved_it_is_sent_and_audited(new: Any, simulator: Any) -> None:
     with transaction(new.sessions) as session:
         actions = [one.action for one in session.query(AuditEntry).order_by(AuditEntry.id)]
     assert {"audience.approve", "sync.approve"} <= set(actions)
+
+
+def test_what_is_decided_tells_no_values_any_more(new: Any, simulator: Any) -> None:
+    simulator.contact("signup", "ada@house.test", merge_fields={"FNAME": "Ada"})
+    new.add("ada@house.test", first_name="Augusta")
+    run = rehearse(new)
+    before = ask(new, lambda session: find_run_values(session, run))
+
+    decide(new, reject)
+
+    decided = ask(new, lambda session: get_run(session, run.run_id))
+    assert len(before) == 1
+    assert ask(new, lambda session: find_run_values(session, decided)) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ""),
+        ("  ", ""),
+        (1998, "1998"),
+        ({"addr1": "Hill 1", "addr2": "", "city": "Ulm"}, "Hill 1, Ulm"),
+    ],
+)
+def test_a_value_is_shown_in_one_line(value: Any, expected: str) -> None:
+    assert value_text(value) == expected
 
 
 def test_a_rejected_one_stays_unsent_and_is_not_rehearsed_again_unasked(new: Any, simulator: Any) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from app.audiences.run_views import list_runs
 from app.core.bell import bell_key
+from app.core.db import transaction
 from app.core.queue import ALLOWED, BELLS, LIVE_QUEUES, QUEUES
 from app.core.runtime import Runtime
 from app.jobs.waiting import list_waiting
@@ -33,6 +35,18 @@ def test_every_bell_has_a_job_and_every_queue_a_worker() -> None:
     assert set(JOBS) == set(BELLS)
     assert {f"{job.__module__}.{job.__name__}" for job in JOBS.values()} == ALLOWED
     assert set(LIVE_QUEUES) < set(QUEUES)
+
+
+def test_a_whole_pull_reads_everybody_again_as_a_run_of_its_own(office: Any, rounds: AudienceRounds) -> None:
+    office.crowd(3)
+    office.push()
+    office.pull()
+
+    JOBS["whole_pull"](office.audience_id)
+
+    with transaction(office.sessions) as session:
+        run = list_runs(session, office.audience_id, 1)[0]
+    assert (run.kind, run.state, run.done_count, run.call_count) == ("pull", "done", 3, 1)
 
 
 def test_every_round_works(office: Any, rounds: AudienceRounds) -> None:

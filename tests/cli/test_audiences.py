@@ -88,7 +88,7 @@ def test_a_rule_is_counted_before_it_is_set(call, sessions, people):
 
     assert (8, 8) == (whole["willing"], whole["entitled"])
     assert (8, 1, people[:1]) == (some["willing"], some["entitled"], some["sample"])
-    assert f"1 of 8 people with consent and an address. Such as contacts {people[0]}." in said
+    assert f"1 of 8 people with consent and an address. Such as contact {people[0]}." in said
     with sessions() as session:
         assert {} == session.query(Audience).one().entry_rule
 

@@ -37,6 +37,12 @@ def test_a_dry_run_says_that_no_contact_was_written_and_keeps_its_report_private
     assert [] == audited(sessions, "list.run")
 
 
+def test_a_list_that_is_run_again_says_that_there_is_nothing_to_write(call, sessions, sheet):
+    said = [call("lists", "run", str(sheet)).out.splitlines()[-1] for _ in range(2)]
+
+    assert ["Written. Contacts changed: 1.", "Nothing to write: no row joined or changed."] == said
+
+
 def test_a_report_that_stood_open_to_others_is_closed(call, sessions, sheet, tmp_path):
     report = tmp_path / "open.csv"
     report.touch(0o644)

@@ -57,6 +57,7 @@ def test_a_push_tells_its_counts_and_leaves_a_run_in_our_name(call, people, simu
         run[name] for name in ("kind", "state", "actor", "done_count", "total_count")
     )
     assert "3 of 3" in call("sync", "runs").out
+    assert "3 of 3 people done, 1 call" in call("sync", "show", "newsletter").out
     assert 3 == member_count(simulator)
 
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.audiences.connect import binding
 from app.audiences.models import Destination
-from app.cli.up import prepare_database, start_programs
+from app.cli.up import prepare_database, start_programs, up
 from app.core.config import Settings
 from app.core.process import ProcessSpec
 from app.core.secretbox import SecretBox
@@ -66,3 +68,22 @@ def test_the_local_mailchimp_starts_only_where_there_is_no_other(
 
     assert is_started == ("sim" in supervisor.names)
     assert {"web", "worker-1", "sweep"} <= set(supervisor.names)
+
+
+@pytest.mark.parametrize(("left", "is_gone"), [((), True), (("valkey.sock",), False)])
+def test_the_folder_of_the_sockets_goes_with_the_last_of_them(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: tuple[str, ...], is_gone: bool
+) -> None:
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    for name in left:
+        (run_dir / name).touch()
+    chosen = replace(settings, home=tmp_path / "var", run_dir=run_dir, port=free_port())
+    monkeypatch.setattr("app.cli.up.load_settings", lambda: chosen)
+    monkeypatch.setattr("app.cli.up.configure_log", lambda *_: None)
+    monkeypatch.setattr("app.cli.up._listen_for_stops", lambda *_: None)
+    monkeypatch.setattr("app.cli.up.run_all", lambda *_: None)
+
+    ended = CliRunner().invoke(up, [])
+
+    assert (0, is_gone) == (ended.exit_code, not run_dir.exists())

@@ -3,13 +3,15 @@
 import ast
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 import pytest
 
 from app.cli.main import muster
+from app.sources.settings import COLUMNS
+from integrations.kit.registry import get_source, list_integrations
 
 ROOT = Path(__file__).parents[2]
 # A hint stands in backticks or code tags, or begins a sentence; what follows `muster` is read as far as it is words.
@@ -151,6 +153,33 @@ def test_every_example_of_a_page_is_understood_by_its_command(page, least):
 
         assert "" == fault, example
         assert command.make_context(command.name, list(rest), resilient_parsing=False), example
+
+
+@pytest.mark.usefixtures("any_path")
+@pytest.mark.parametrize("name", list_integrations())
+def test_every_command_of_an_integrations_page_is_understood_and_sets_what_the_integration_has(name):
+    page = ROOT / "integrations" / name / "README.md"
+    known = {*COLUMNS, *(setting.name for setting in get_source(name).settings)}
+
+    assert [] == re.findall(r"`(--[a-z][^`]*)`", page.read_text()), "an option without its command"
+    for line in lines_of(page):
+        command, rest, _ = walk(shlex.split(line)[1:])
+        if not rest or "<" in line:  # a command's name alone, or a place for a word of the reader's
+            continue
+        context = command.make_context(command.name, list(rest), resilient_parsing=False)
+        assert set() == settings_in(context.params) - known, line
+
+
+def settings_in(given: Mapping[str, object]) -> set[str]:
+    """The settings that the words of `sources add` or `sources set` name."""
+    pairs = [pair for value in given.values() if isinstance(value, tuple) for pair in value]
+    return {str(pair).partition("=")[0] for pair in pairs if "=" in str(pair)}
+
+
+def test_a_setting_that_an_integration_does_not_have_would_be_found():
+    command, rest, _ = walk(["sources", "set", "news", "signing=x"])
+
+    assert {"signing"} == settings_in(command.make_context("set", list(rest)).params)
 
 
 @pytest.mark.parametrize(

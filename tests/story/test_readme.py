@@ -35,7 +35,11 @@ def test_the_tour_ends_with_one_contact_one_member_and_an_opt_out_that_holds(tmp
 
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         contacts = muster.ask("contacts", "find", "ana.lopez@mail.example")
-        assert 1 == len(contacts)
+        assert [("Ana", "López")] == [
+            (one["fields"]["first_name"], one["fields"]["last_name"]) for one in contacts
+        ]
+        for words in ("does not count: they opted out on", "Send them this link: http", "said again by"):
+            assert words in done.stdout
         assert "unsubscribed" == muster.members()["ana.lopez@mail.example"]["status"]
         assert 2 == len(muster.ask("contacts", "find", "mail.example")) + len(
             muster.ask("contacts", "find", "bo@alumni.example")

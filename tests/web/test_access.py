@@ -24,6 +24,7 @@ FIXED = {
     "account": "mailchimp",
     "side": "ours",
     "code": "no_address",
+    "state": "off",
 }
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 HOOKS = "hooks"

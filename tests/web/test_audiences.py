@@ -151,9 +151,9 @@ def test_cancelling_where_nothing_runs_is_told_at_the_form(editor: Person, offic
 
 
 @pytest.mark.parametrize(("path", "said"), [
-    ("dry-run", "The dry run begins"), ("reconcile", "The comparison begins"),
+    ("dry-run", "The dry run begins"), ("reconcile", "The reconcile begins"), ("pull", "The pull begins"),
 ])  # fmt: skip
-def test_a_worker_is_asked_for_a_dry_run_or_a_comparison(
+def test_a_worker_is_asked_for_a_dry_run_a_reconcile_or_a_whole_pull(
     editor: Person, engine, office, monkeypatch, *, path: str, said: str
 ):
     change(engine, "approved_at = now()")
@@ -163,13 +163,110 @@ def test_a_worker_is_asked_for_a_dry_run_or_a_comparison(
     answer = editor.post(f"{PAGE}/{path}", follow_redirects=True)
 
     assert said in answer.text
-    assert [{"dry-run": "first_sync"}.get(path, path)] == rung
+    assert [{"dry-run": "first_sync", "pull": "whole_pull"}.get(path, path)] == rung
 
 
-def test_nothing_is_compared_before_the_first_sync_is_approved(editor: Person, office):
-    answer = editor.post(f"{PAGE}/reconcile")
+@pytest.mark.parametrize("path", ["reconcile", "pull", "push"])
+@pytest.mark.parametrize(("assignments", "reason"), [
+    ("approved_at = NULL", "It waits for approval"), ("approved_at = now(), is_enabled = false", "It is switched off."),
+])  # fmt: skip
+def test_nothing_is_pushed_or_pulled_before_its_time(
+    editor: Person, engine, office, *, path: str, assignments: str, reason: str
+):
+    change(engine, assignments)
 
-    assert (422, True) == (answer.status_code, "It waits for approval" in answer.text)
+    answer = editor.post(f"{PAGE}/{path}")
+
+    assert (422, True) == (answer.status_code, reason in answer.text)
+    assert [] == run_sql(engine, "SELECT FROM changes")
+
+
+def test_a_push_plans_everybody_anew_and_rings_for_a_worker(
+    editor: Person, engine, office, monkeypatch, audited
+):
+    change(engine, "approved_at = now()")
+    rung = []
+    monkeypatch.setattr("app.web.pages.audiences.ring", lambda *bell: rung.append(bell[0]))
+    page = editor.get(PAGE).text
+
+    answer = editor.post(f"{PAGE}/push", follow_redirects=True)
+
+    assert f'action="{PAGE}/push"' in page
+    assert f'action="{PAGE}/pull"' in page
+    assert "The push begins." in answer.text
+    assert [(office["contact"],)] == [tuple(row) for row in run_sql(engine, "SELECT contact_id FROM changes")]
+    assert ["bulk"] == rung
+    assert ("editor@office.example", "audience.push", "audience:newsletter") in audited()
+
+
+def test_a_paused_audience_is_not_pushed(editor: Person, engine, office):
+    change(engine, "approved_at = now(), paused_at = now(), paused_code = 'by_admin', paused_reason = 'Rest'")
+
+    answer = editor.post(f"{PAGE}/push")
+
+    assert (422, True) == (answer.status_code, "Resume it first." in answer.text)
+
+
+def test_an_audience_is_switched_off_and_on(editor: Person, engine, office, audited):
+    change(engine, "approved_at = now()")
+
+    off = editor.post(f"{PAGE}/off", follow_redirects=True).text
+    states = [audience_row(engine, "is_enabled")]
+    again = editor.post(f"{PAGE}/off", follow_redirects=True).text
+    on = editor.post(f"{PAGE}/on", follow_redirects=True).text
+    states.append(audience_row(engine, "is_enabled"))
+
+    assert [(False,), (True,)] == states
+    assert f'action="{PAGE}/on"' in off
+    assert f'action="{PAGE}/push"' not in off
+    assert "It was off already." in again
+    assert f'action="{PAGE}/off"' in on
+    assert ["audience.change", "audience.change"] == [action for _, action, _ in audited()]
+
+
+def test_an_audience_is_added_and_its_first_sync_waits(editor: Person, engine, house, audited):
+    listed = run_sql(engine, "SELECT list_id, slug FROM audiences")[0]
+    house.execute("DELETE FROM audiences")
+    account = run_sql(engine, "SELECT slug FROM destinations")[0][0]
+    typed = {"slug": "college", "list_id": listed.list_id, "destination": account}
+
+    answer = editor.post("/audiences/add", data=typed, follow_redirects=True)
+
+    assert "It is added. Nothing is sent yet" in answer.text
+    assert [("college", listed.list_id, "newsletter", None)] == [
+        tuple(row) for row in run_sql(engine, "SELECT slug, list_id, purpose, approved_at FROM audiences")
+    ]
+    assert ("editor@office.example", "audience.add", "audience:college") in audited()
+
+
+def test_an_audience_that_mailchimp_does_not_know_is_refused_at_its_form(editor: Person, engine, house):
+    account = run_sql(engine, "SELECT slug FROM destinations")[0][0]
+    typed = {"slug": "college", "list_id": "nothing000", "destination": account, "purpose": "events"}
+
+    answer = editor.post("/audiences/add", data=typed)
+
+    assert (422, True) == (answer.status_code, 'class="form-problem"' in answer.text)
+    for value in ("college", "nothing000", "events"):
+        assert f'value="{value}"' in answer.text
+    assert 1 == len(run_sql(engine, "SELECT FROM audiences"))
+
+
+def test_an_alert_calls_an_audience_by_its_name(viewer: Person, engine, office):
+    change(engine, "label = 'College news'")
+
+    for path in ("/", "/audiences"):
+        assert "Audience <bdi>College news</bdi></a>" in viewer.get(path).text
+
+
+def test_the_guard_is_told_in_one_sentence(viewer: Person, engine, office):
+    change(engine, "guard_share = 0.05")
+    words = "Up to 20 people, or 5&nbsp;% of the members if that is more, may leave within a day unasked."
+
+    assert words in viewer.get(PAGE).text
+    assert (
+        "Up to 20 people may in any case, or this share of the members if that is more."
+        in viewer.get(f"{PAGE}/settings").text
+    )
 
 
 def test_people_who_cannot_be_synced_stand_under_their_reason(viewer: Person, session, office):
@@ -254,7 +351,7 @@ def test_a_webhook_that_nobody_could_call_is_no_trouble(editor: Person, house, a
 
     answer = editor.post(f"{PAGE}/webhook/rotate", follow_redirects=True)
 
-    assert "reading brings the news instead" in answer.text
+    assert "pulls bring the news instead" in answer.text
     assert "Not possible" in answer.text
     assert ("editor@office.example", "audience.webhook_rotate", "audience:newsletter") in audited()
 

@@ -132,6 +132,23 @@ def test_a_wrong_key_or_name_is_refused_at_its_form(editor: Person, engine, host
     assert [] == run_sql(engine, "SELECT 1 FROM destinations")
 
 
+@pytest.mark.parametrize("path", ["/destinations/add", "/destinations/friends/key"])
+def test_a_key_that_could_not_be_tried_is_not_called_refused(
+    editor: Person, engine, host, *, simulator: Simulator, path
+):
+    form = {"slug": "friends", "api_key": simulator.running.config.api_key}
+    if path.endswith("key"):
+        editor.post("/destinations/add", data=form)
+    before = run_sql(engine, "SELECT slug, sealed_key FROM destinations")
+    simulator.call("POST", "/faults", {"kind": "503", "path": "^/3.0"})
+
+    answer = editor.post(path, data=form)
+
+    assert (422, True) == (answer.status_code, "nothing was stored" in answer.text)
+    assert [False] * 2 == [words in answer.text for words in ("does not take this key", "by itself")]
+    assert before == run_sql(engine, "SELECT slug, sealed_key FROM destinations")
+
+
 def test_a_key_for_nobody_is_no_such_page(editor: Person):
     assert 404 == editor.post("/destinations/nobody/key", data={"api_key": "x"}).status_code
 

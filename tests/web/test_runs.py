@@ -1,10 +1,12 @@
 """Runs in the console: progress, grouped errors, and steering."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from app.audiences.models import Audience
+from app.audiences.models import Audience, SyncRun
+from app.web.states import RUN_KINDS
 from tests.web.conftest import Person, run_sql
 from tests.web.rows import add_office, add_run
 
@@ -43,7 +45,8 @@ def test_the_list_shows_every_run_with_its_progress(viewer: Person, running: int
     page = viewer.get("/runs").text
 
     for expected in (
-        "Writing",
+        "Push",
+        "250 people",
         "First sync, dry run",
         "Running",
         "Waits for you",
@@ -64,6 +67,52 @@ def test_runs_are_found_by_audience_and_kind(
 
     for page in pages:
         assert expected == {name for name, run_id in ids.items() if f'href="/runs/{run_id}"' in page}
+
+
+@pytest.mark.parametrize(("kind", "expected"), [
+    ("push", ("250 people", "People")), ("pull", ("250 members read", "Members read")),
+    ("activity", ("250 members read", "Members read")), ("reconcile", ("250 steps", "Steps")),
+    ("first_sync", ("250 steps", "Steps")),
+])  # fmt: skip
+def test_what_a_run_counts_is_called_what_it_is(
+    viewer: Person, engine, running: int, *, kind: str, expected: tuple[str, str]
+):
+    run_sql(engine, "UPDATE sync_runs SET kind = :kind WHERE id = :id", kind=kind, id=running)
+
+    found = viewer.get("/runs").text, viewer.get(f"/runs/{running}").text
+
+    assert expected[0] in found[0]
+    assert f"<dt>{expected[1]}</dt><dd>250 " in found[1]
+
+
+def test_a_run_is_called_by_the_name_of_its_audience_beside_the_slug(viewer: Person, engine, running: int):
+    run_sql(engine, "UPDATE audiences SET label = 'College news'")
+
+    for page in (viewer.get("/runs").text, viewer.get(f"/runs/{running}").text):
+        assert '<a href="/audiences/newsletter"><bdi>College news</bdi></a>' in page
+        assert ">newsletter<" in page
+
+
+def test_the_kinds_of_runs_are_the_words_of_the_glossary():
+    glossary = (Path(__file__).parents[2] / "docs/glossary.md").read_text()
+
+    for name in RUN_KINDS.values():
+        assert name.partition(",")[0].lower() in glossary
+
+
+def test_a_dry_run_shows_both_values_of_those_it_would_change(editor: Person, session, engine, office):
+    run_sql(engine, """UPDATE audiences SET merge_fields = '{"FNAME": "first_name"}'""")
+    run_sql(engine, """UPDATE members SET merge_fields = '{"FNAME": "Anna <b>"}'""")
+    samples = {"changed": [{"contact_id": office["contact"], "change": "fields FNAME"}]}
+    session.get(SyncRun, office["run"]).findings = {"changed": 1, "samples": samples}
+    session.commit()
+
+    pages = [editor.get(f"/runs/{office['run']}").text, editor.get("/audiences/newsletter").text]
+    editor.post(f"/runs/{office['run']}/reject")
+
+    for page in pages:
+        assert "<code>FNAME</code> <bdi>Anna &lt;b&gt;</bdi> → <strong><bdi>Ana</bdi></strong>" in page
+    assert "Anna" not in editor.get(f"/runs/{office['run']}").text
 
 
 def test_a_running_run_shows_how_far_it_is_and_refreshes_itself(viewer: Person, office, running: int):

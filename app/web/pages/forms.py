@@ -8,6 +8,7 @@ from flask import flash, redirect
 from flask.typing import ResponseReturnValue
 from redis import RedisError
 
+from app.audiences.call_errors import tell_failed
 from app.audiences.connect import Connections
 from app.core.bell import ring_now
 from app.core.errors import ConflictError, InvalidError, MusterError, NotFoundError
@@ -35,7 +36,7 @@ Show = Callable[[Refusal], str]
 def refuse(place: str, error: MusterError | MailchimpProblem, typed: Mapping[str, str]) -> Refusal:
     """An error as it is shown at its form."""
     if isinstance(error, MailchimpProblem):
-        return Refusal(place, f"Mailchimp refused it: {error}", error.sentence, typed=typed)
+        error = tell_failed(error, "Mailchimp refused it", "nothing was changed")
     status = 409 if isinstance(error, ConflictError) else 422
     return Refusal(place, error.message, error.hint, status, typed)
 

@@ -1,4 +1,4 @@
-"""Runs: every push, reading, comparison and dry run, with progress, errors and findings; approving and steering them."""
+"""Runs: every push, pull, reconcile and dry run, with progress, errors and findings; approving and steering them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.audiences import steer
 from app.audiences.configure import get_audience_row, list_audiences
 from app.audiences.run_views import RunView, get_run, list_runs
+from app.audiences.value_changes import find_run_values
 from app.web.access import make_blueprint, requires
 from app.web.pages import steering
 from app.web.pages.forms import Refusal, do, ring
@@ -69,7 +70,12 @@ def _page(run_id: int, refusal: Refusal | None = None) -> str:
 def _shown(run: RunView) -> dict[str, Any]:
     audience = get_audience_row(reading(), run.audience)
     is_paused = audience.paused_at is not None
-    return {"run": run, "is_audience_paused": is_paused, "names": find_names(reading(), set(run_people(run)))}
+    return {
+        "run": run,
+        "is_audience_paused": is_paused,
+        "names": find_names(reading(), set(run_people(run))),
+        "values": find_run_values(reading(), run),
+    }
 
 
 def _decide(run_id: int, work: Callable[[Session, RunView], str]) -> ResponseReturnValue:

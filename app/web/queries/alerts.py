@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.audiences.alerts import Alert, list_alerts
+from app.audiences.configure import list_audiences
 from app.inbox.watch import SourceTrouble, list_source_troubles
 
 
@@ -33,6 +34,7 @@ class AlertLine:
     since: datetime | None
     step: Step
     run_id: int | None = None
+    label: str = ""  # how people call an audience; others go by their slug
 
     @property
     def tone(self) -> str:
@@ -63,9 +65,7 @@ STEPS: Mapping[str, Step] = {
         "To the settings",
         "audience_settings.show",
     ),
-    "same_list": Step(
-        "Switch one of the two off (`muster audiences set`, is_enabled=no).", "Open", "audiences.show"
-    ),
+    "same_list": Step("Switch one of the two off.", "Open", "audiences.show"),
     "merge_field": Step(
         "Make the merge field again, or take it out of the mapping.",
         "To the merge fields",
@@ -111,15 +111,19 @@ UNKNOWN = Step(
 
 def list_alert_lines(session: Session) -> tuple[AlertLine, ...]:
     """Everything that is open now: what stopped first, then what waits, then notices."""
-    lines = [*map(_of_alert, list_alerts(session)), *map(_of_source, list_source_troubles(session))]
+    labels = {audience.slug: audience.label for audience, _ in list_audiences(session)}
+    alerts = (_of_alert(alert, labels) for alert in list_alerts(session))
+    lines = [*alerts, *map(_of_source, list_source_troubles(session))]
     order = {"stopped": 0, "waiting": 1, "notice": 2}
     return tuple(sorted(lines, key=lambda line: order[line.level]))
 
 
-def _of_alert(alert: Alert) -> AlertLine:
+def _of_alert(alert: Alert, labels: Mapping[str, str]) -> AlertLine:
     kind = alert.subject.partition(" ")[0]
     step = STEPS.get(alert.code, UNKNOWN)
-    return AlertLine(alert.level, kind, alert.slug, alert.code, alert.reason, alert.since, step, alert.run_id)
+    told = (alert.level, kind, alert.slug, alert.code, alert.reason, alert.since)
+    label = labels.get(alert.slug, "") if kind == "audience" else ""
+    return AlertLine(*told, step, alert.run_id, label)
 
 
 def _of_source(trouble: SourceTrouble) -> AlertLine:

@@ -13,6 +13,7 @@ from app.audiences.hooks import hook_state
 from app.audiences.reviews import ReviewLine, list_reviews
 from app.audiences.run_views import RunView, list_runs
 from app.audiences.show import describe_audience, summarise_audience
+from app.audiences.value_changes import ValueChange, find_run_values
 from app.web.queries.alerts import AlertLine, list_alert_lines
 
 DECIDED_KINDS = ("first_sync", "guard", "reconcile")
@@ -63,6 +64,7 @@ class AudiencePage:
     alerts: tuple[AlertLine, ...]
     reviews: tuple[ReviewLine, ...]
     names: Mapping[int, str]
+    values: Mapping[int, Sequence[ValueChange]]  # that `asking` would write over
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def get_audience_page(session: Session, slug: str) -> AudiencePage:
         tuple(alert for alert in list_alert_lines(session) if (alert.kind, alert.slug) in subjects),
         reviews,
         find_names(session, ids),
+        find_run_values(session, asking) if asking else {},
     )
 
 
