@@ -12,45 +12,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-REPORTS = ROOT / ".cache" / "tests"
-# A file at a time, in more processes than cores: many tests wait for other processes, those of the last stage most of all.
-# By folder, so that no stage collects what it does not run; in the order given, so that no long file is left for the end.
-SIDE_BY_SIDE = ["--dist", "loadfile", "--no-loadscope-reorder", "-n"]
-WHOLE = [f"tests/{room}" for room in ("faults", "story", "browser")]  # each starts a Muster of its own
-STAGES = {
-    "rooms": [*SIDE_BY_SIDE, "3", "tests", *(f"--ignore={room}" for room in WHOLE)],
-    "browser, story and faults": [*SIDE_BY_SIDE, "4", *WHOLE],
-}
-NO_TESTS = 5  # pytest's exit code for "no test was collected"
+TESTS = ROOT / "tests"
+REPORT = ROOT / ".cache" / "tests" / "report.xml"
+# A file at a time, in more processes than cores: many tests wait for other processes.
+SIDE_BY_SIDE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+# They start a whole Muster or servers of their own: first, so that no long file is left for the end.
+LONG = ("faults", "story", "browser", "door")
 
 
 @dataclass
 class Tally:
-    """What one or more stages counted."""
+    """What a run counted."""
 
     passed: int = 0
     failed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
 
 
-def run_stage(name: str, arguments: list[str]) -> int:
-    """Run one stage; its exit code."""
-    print(f"\n== {name}", flush=True)
-    report = _report(name)
-    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments, *sys.argv[1:]]
-    code = subprocess.run(command, cwd=ROOT, check=False).returncode
-    return 0 if code == NO_TESTS else code
+def list_rooms() -> list[str]:
+    """Every folder of tests, those with long files first."""
+    rooms = {path.relative_to(TESTS).parts[0] for path in TESTS.glob("*/**/test_*.py")}
+    return [f"tests/{room}" for room in (*LONG, *sorted(rooms - set(LONG)))]
 
 
-def _report(name: str) -> Path:
-    return REPORTS / f"{name.replace(',', '').replace(' ', '-')}.xml"
-
-
-def add_report(tally: Tally, report: Path, under: str = "") -> None:
-    """Add what a stage's report says, of all tests or of those `under` a package."""
-    if not report.exists():
-        return
-    for case in ET.parse(report).getroot().iter("testcase"):
+def count_report(under: str = "") -> Tally:
+    """What the report says of all tests, or of those `under` a package."""
+    tally = Tally()
+    for case in ET.parse(REPORT).getroot().iter("testcase") if REPORT.exists() else ():
         if not (case.get("classname") or "").startswith(under):
             continue
         skipped = case.find("skipped")
@@ -61,20 +49,17 @@ def add_report(tally: Tally, report: Path, under: str = "") -> None:
             tally.failed += 1
         else:
             tally.passed += 1
+    return tally
 
 
 def main() -> int:
-    """Every stage runs, even after one that failed."""
-    shutil.rmtree(REPORTS, ignore_errors=True)
-    REPORTS.mkdir(parents=True)
+    """pytest's exit code, or 1 where browser tests had to run and did not."""
+    shutil.rmtree(REPORT.parent, ignore_errors=True)
+    REPORT.parent.mkdir(parents=True)
     started = time.monotonic()
-    codes = {name: run_stage(name, arguments) for name, arguments in STAGES.items()}
-    tally = Tally()
-    for name in STAGES:
-        add_report(tally, _report(name))
-    browser = Tally()
-    for name in STAGES:
-        add_report(browser, _report(name), under="tests.browser.")
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={REPORT}", *SIDE_BY_SIDE]
+    code = subprocess.run([*command, *list_rooms(), *sys.argv[1:]], cwd=ROOT, check=False).returncode
+    tally, browser = count_report(), count_report("tests.browser.")
     must_have_browser = os.environ.get("MUSTER_REQUIRE_BROWSER") == "1"
     is_browser_missing = must_have_browser and (browser.passed == 0 or sum(browser.skipped.values()) > 0)
     print(f"\nTook {time.monotonic() - started:.0f} s.")
@@ -83,7 +68,7 @@ def main() -> int:
     if is_browser_missing:
         print("The browser tests had to run here and did not.")
     print(f"{tally.passed} passed, {tally.failed} failed, {sum(tally.skipped.values())} skipped")
-    return 1 if any(codes.values()) or tally.failed or is_browser_missing else 0
+    return code or (1 if is_browser_missing else 0)
 
 
 if __name__ == "__main__":

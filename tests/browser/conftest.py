@@ -58,8 +58,9 @@ class Console:
     complaints: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one file: while Playwright runs, no other test of this process can start an event loop."""
     if not os.access(CHROMIUM, os.X_OK):
         pytest.skip("Chromium is not installed (apt-get install chromium)")
     with sync_playwright() as playwright:

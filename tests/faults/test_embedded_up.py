@@ -52,7 +52,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """One home for the file: its first start is the fresh one."""
+    """One home for the file."""
     path = Path(tempfile.mkdtemp(prefix="muster-up-", dir="/tmp"))
     path.chmod(0o755)
     yield path / "var"
@@ -138,54 +138,60 @@ def wait_for(condition, seconds: float) -> bool:
     return is_met
 
 
-def test_a_fresh_start_says_it_is_ready_and_offers_the_first_admin(home):
+def stop(running: Running, number: signal.Signals) -> tuple[int, float]:
+    """Its exit code, and how many seconds it took to end."""
+    began = time.monotonic()
+    running.process.send_signal(number)
+    return running.process.wait(20), time.monotonic() - began
+
+
+@pytest.fixture(scope="module")
+def first(home: Path) -> Iterator[Running]:
+    """The first start on this home; it runs until all that it is asked has been."""
     with up(home) as running:
-        following = running.process.stdout.readline()
-
-        assert running.lines[-1] == f"Muster is ready: http://127.0.0.1:{running.port}"
-        assert following.startswith(f"Make the first admin here, once: http://127.0.0.1:{running.port}/")
-        assert list(running.parts) == ["sim", "web", "worker-1", "worker-2", "sweep"]
-        assert status_of(running.port) == 200
+        yield running
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_signal_leaves_no_process_within_ten_seconds(home, number):
-    with up(home) as running:
-        began = time.monotonic()
-        running.process.send_signal(number)
-        exit_code = running.process.wait(20)
-        took = time.monotonic() - began
+def test_a_fresh_start_says_it_is_ready_and_offers_the_first_admin(first):
+    following = first.process.stdout.readline()
 
+    assert first.lines[-1] == f"Muster is ready: http://127.0.0.1:{first.port}"
+    assert following.startswith(f"Make the first admin here, once: http://127.0.0.1:{first.port}/")
+    assert list(first.parts) == ["sim", "web", "worker-1", "worker-2", "sweep"]
+    assert status_of(first.port) == 200
+
+
+def test_a_second_start_on_the_same_home_is_refused_with_a_sentence(home, first):
+    second = start_up(home, free_port())
+    said, _ = second.communicate(timeout=30)
+
+    assert second.returncode == 75
+    assert f"Error: Muster is already running on {home} (process {first.process.pid})." in said
+    assert status_of(first.port) == 200
+
+
+def test_every_part_that_is_killed_comes_back_and_a_stop_signal_leaves_none(home, first):
+    for pid in first.parts.values():
+        os.kill(pid, signal.SIGKILL)
+
+    assert wait_for(lambda: status_of(first.port) == 200 and len(processes_of(home)) > 5, 180)
+    assert first.process.poll() is None
+    exit_code, took = stop(first, signal.SIGTERM)
     assert (exit_code, processes_of(home)) == (0, [])
     assert took < 10
 
 
-def test_every_part_that_is_killed_comes_back(home):
-    with up(home) as running:
-        for pid in running.parts.values():
-            os.kill(pid, signal.SIGKILL)
-
-        assert wait_for(lambda: status_of(running.port) == 200 and len(processes_of(home)) > 5, 180)
-        assert running.process.poll() is None
-
-
-def test_killed_as_a_whole_it_starts_again_at_once(home):
+def test_killed_as_a_whole_it_starts_again_at_once_and_an_interrupt_leaves_none(home):
     with up(home) as running:
         running.process.kill()
         running.process.wait()
 
     with up(home) as again:
         assert status_of(again.port) == 200
+        exit_code, took = stop(again, signal.SIGINT)
 
-
-def test_a_second_start_on_the_same_home_is_refused_with_a_sentence(home):
-    with up(home) as running:
-        second = start_up(home, free_port())
-        said, _ = second.communicate(timeout=30)
-
-        assert second.returncode == 75
-        assert f"Error: Muster is already running on {home} (process {running.process.pid})." in said
-        assert status_of(running.port) == 200
+    assert (exit_code, processes_of(home)) == (0, [])
+    assert took < 10
 
 
 def test_a_taken_port_is_refused_with_a_sentence(home):
