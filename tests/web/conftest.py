@@ -23,6 +23,7 @@ from app.web.wiring import wiring
 from integrations.mailchimp.simulator.config import SimulatorConfig
 from integrations.mailchimp.simulator.server import RunningSimulator
 from tests.kit.office import Office, Simulator
+from tests.web.rows import add_office
 
 PASSWORD = "a long walk in the hills"
 TOKEN_FIELD = 'name="csrf_token" value="'
@@ -188,3 +189,24 @@ def run_sql(engine: Engine, statement: str, **values) -> list:
     with engine.begin() as connection:
         result = connection.execute(text(statement), values)
         return list(result) if result.returns_rows else []
+
+
+@pytest.fixture
+def office(session) -> dict[str, int]:
+    """A small office; the ids of its rows by what they are."""
+    ids = add_office(session)
+    session.commit()
+    return ids
+
+
+AUDIENCE_PAGE = "/audiences/newsletter"
+
+
+def change_audience(engine: Engine, assignments: str) -> None:
+    """Change the office's audience by an UPDATE's assignments."""
+    run_sql(engine, f"UPDATE audiences SET {assignments} WHERE slug = 'newsletter'")
+
+
+def read_audience(engine: Engine, columns: str) -> tuple:
+    """These columns of the office's audience."""
+    return tuple(run_sql(engine, f"SELECT {columns} FROM audiences WHERE slug = 'newsletter'")[0])

@@ -1,29 +1,11 @@
-"""Audiences in the console: what each shows, and what its buttons do."""
+"""Audiences in the console: what each shows, and what is decided there."""
 
 import pytest
-from sqlalchemy import Engine
 
 from app.audiences.models import Audience
 from app.web.pages import audiences
-from tests.web.conftest import Dom, Person, run_sql
-from tests.web.rows import add_contact, add_member, add_office, add_run, first_sync_findings
-
-PAGE = "/audiences/newsletter"
-
-
-@pytest.fixture
-def office(session) -> dict[str, int]:
-    ids = add_office(session)
-    session.commit()
-    return ids
-
-
-def change(engine: Engine, assignments: str) -> None:
-    run_sql(engine, f"UPDATE audiences SET {assignments} WHERE slug = 'newsletter'")
-
-
-def audience_row(engine: Engine, columns: str) -> tuple:
-    return tuple(run_sql(engine, f"SELECT {columns} FROM audiences WHERE slug = 'newsletter'")[0])
+from tests.web.conftest import AUDIENCE_PAGE, Dom, Person, change_audience, read_audience, run_sql
+from tests.web.rows import add_contact, add_member, add_run, first_sync_findings
 
 
 def test_without_an_audience_the_page_says_how_to_add_one(viewer: Person):
@@ -47,24 +29,24 @@ def test_the_list_shows_state_members_webhook_and_the_last_run(viewer: Person, o
     ("paused_at = now(), paused_code = 'gone', paused_reason = 'It is not there any more.'", "It is not there any more."),
 ])  # fmt: skip
 def test_each_state_is_told_in_words(viewer: Person, engine, office, assignments: str, expected: str):
-    change(engine, assignments)
+    change_audience(engine, assignments)
 
     assert expected in viewer.get("/audiences").text
-    assert expected in viewer.get(PAGE).text
+    assert expected in viewer.get(AUDIENCE_PAGE).text
 
 
 def test_an_outage_of_mailchimp_is_told_with_the_next_step(viewer: Person, engine, office):
-    change(engine, "approved_at = now()")
+    change_audience(engine, "approved_at = now()")
     run_sql(engine, """UPDATE destinations SET breaker = '{"state": "open"}'""")
 
-    page = viewer.get(PAGE).text
+    page = viewer.get(AUDIENCE_PAGE).text
 
     assert "Mailchimp does not answer properly" in page
     assert "goes on by itself" in page
 
 
 def test_a_first_sync_is_shown_with_samples_and_reasons(editor: Person, office):
-    page = editor.get(PAGE).text
+    page = editor.get(AUDIENCE_PAGE).text
 
     for expected in (
         "12",
@@ -82,8 +64,8 @@ def test_a_first_sync_is_shown_with_samples_and_reasons(editor: Person, office):
 def test_an_approved_first_sync_lets_the_audience_go(editor: Person, engine, office, audited):
     answer = editor.post(f"/runs/{office['run']}/approve?from=audience")
 
-    assert (302, PAGE) == (answer.status_code, answer.location)
-    assert audience_row(engine, "approved_at IS NOT NULL") == (True,)
+    assert (302, AUDIENCE_PAGE) == (answer.status_code, answer.location)
+    assert read_audience(engine, "approved_at IS NOT NULL") == (True,)
     assert run_sql(engine, "SELECT state FROM sync_runs")[0][0] == "done"
     assert ("editor@office.example", "sync.approve", f"run:{office['run']}") in audited()
 
@@ -92,7 +74,7 @@ def test_a_rejected_first_sync_stays_undone(editor: Person, engine, office, audi
     answer = editor.post(f"/runs/{office['run']}/reject?from=audience", follow_redirects=True)
 
     assert "Rejected" in answer.text
-    assert audience_row(engine, "approved_at IS NULL") == (True,)
+    assert read_audience(engine, "approved_at IS NULL") == (True,)
     assert ("editor@office.example", "sync.reject", f"run:{office['run']}") in audited()
 
 
@@ -120,7 +102,7 @@ def test_a_first_sync_that_was_broken_off_is_approved_only_on_purpose(
     run_sql(engine, "UPDATE sync_runs SET state = 'cancelled'")
     session.commit()
 
-    page = editor.get(PAGE).text
+    page = editor.get(AUDIENCE_PAGE).text
     plain = editor.post(f"/runs/{run.id}/approve")
     anyway = editor.post(f"/runs/{run.id}/approve", data={"anyway": "1"})
 
@@ -129,143 +111,21 @@ def test_a_first_sync_that_was_broken_off_is_approved_only_on_purpose(
     assert (409, 302) == (plain.status_code, anyway.status_code)
 
 
-def test_pausing_and_resuming_is_audited(editor: Person, engine, office, audited):
-    change(engine, "approved_at = now()")
-
-    paused = editor.post(
-        f"{PAGE}/pause", data={"reason": "The newsletter is being rewritten."}, follow_redirects=True
-    )
-    resumed = editor.post(f"{PAGE}/resume", follow_redirects=True)
-    again = editor.post(f"{PAGE}/resume", follow_redirects=True)
-
-    assert "The newsletter is being rewritten." in paused.text
-    assert "It goes on where it stopped." in resumed.text
-    assert "It was not paused." in again.text
-    assert ["audience.pause", "audience.resume"] == [action for _, action, _ in audited()]
-
-
-def test_cancelling_where_nothing_runs_is_told_at_the_form(editor: Person, office):
-    answer = editor.post(f"{PAGE}/cancel")
-
-    assert (409, True) == (answer.status_code, "Nothing runs for this audience." in answer.text)
-
-
-@pytest.mark.parametrize(("path", "said"), [
-    ("dry-run", "The dry run begins"), ("reconcile", "The reconcile begins"), ("pull", "The pull begins"),
-])  # fmt: skip
-def test_a_worker_is_asked_for_a_dry_run_a_reconcile_or_a_whole_pull(
-    editor: Person, engine, office, monkeypatch, *, path: str, said: str
-):
-    change(engine, "approved_at = now()")
-    rung = []
-    monkeypatch.setattr("app.web.pages.audiences.ask_worker", lambda *bell: rung.append(bell[0]))
-
-    answer = editor.post(f"{PAGE}/{path}", follow_redirects=True)
-
-    assert said in answer.text
-    assert [{"dry-run": "first_sync", "pull": "whole_pull"}.get(path, path)] == rung
-
-
-@pytest.mark.parametrize("path", ["reconcile", "pull", "push"])
-@pytest.mark.parametrize(("assignments", "reason"), [
-    ("approved_at = NULL", "It waits for approval"), ("approved_at = now(), is_enabled = false", "It is switched off."),
-])  # fmt: skip
-def test_nothing_is_pushed_or_pulled_before_its_time(
-    editor: Person, engine, office, *, path: str, assignments: str, reason: str
-):
-    change(engine, assignments)
-
-    answer = editor.post(f"{PAGE}/{path}")
-
-    assert (422, True) == (answer.status_code, reason in answer.text)
-    assert [] == run_sql(engine, "SELECT FROM changes")
-
-
-def test_a_push_plans_everybody_anew_and_rings_for_a_worker(
-    editor: Person, engine, office, monkeypatch, audited
-):
-    change(engine, "approved_at = now()")
-    rung = []
-    monkeypatch.setattr("app.web.pages.audiences.ring", lambda *bell: rung.append(bell[0]))
-    page = editor.get(PAGE).text
-
-    answer = editor.post(f"{PAGE}/push", follow_redirects=True)
-
-    assert f'action="{PAGE}/push"' in page
-    assert f'action="{PAGE}/pull"' in page
-    assert "The push begins." in answer.text
-    assert [(office["contact"],)] == [tuple(row) for row in run_sql(engine, "SELECT contact_id FROM changes")]
-    assert ["bulk"] == rung
-    assert ("editor@office.example", "audience.push", "audience:newsletter") in audited()
-
-
-def test_a_paused_audience_is_not_pushed(editor: Person, engine, office):
-    change(engine, "approved_at = now(), paused_at = now(), paused_code = 'by_admin', paused_reason = 'Rest'")
-
-    answer = editor.post(f"{PAGE}/push")
-
-    assert (422, True) == (answer.status_code, "Resume it first." in answer.text)
-
-
-def test_an_audience_is_switched_off_and_on(editor: Person, engine, office, audited):
-    change(engine, "approved_at = now()")
-
-    off = editor.post(f"{PAGE}/off", follow_redirects=True).text
-    states = [audience_row(engine, "is_enabled")]
-    again = editor.post(f"{PAGE}/off", follow_redirects=True).text
-    on = editor.post(f"{PAGE}/on", follow_redirects=True).text
-    states.append(audience_row(engine, "is_enabled"))
-
-    assert [(False,), (True,)] == states
-    assert f'action="{PAGE}/on"' in off
-    assert f'action="{PAGE}/push"' not in off
-    assert "It was off already." in again
-    assert f'action="{PAGE}/off"' in on
-    assert ["audience.change", "audience.change"] == [action for _, action, _ in audited()]
-
-
-def test_an_audience_is_added_and_its_first_sync_waits(editor: Person, engine, house, audited):
-    listed = run_sql(engine, "SELECT list_id, slug FROM audiences")[0]
-    house.execute("DELETE FROM audiences")
-    account = run_sql(engine, "SELECT slug FROM destinations")[0][0]
-    typed = {"slug": "college", "list_id": listed.list_id, "destination": account}
-
-    answer = editor.post("/audiences/add", data=typed, follow_redirects=True)
-
-    assert "It is added. Nothing is sent yet" in answer.text
-    assert [("college", listed.list_id, "newsletter", None)] == [
-        tuple(row) for row in run_sql(engine, "SELECT slug, list_id, purpose, approved_at FROM audiences")
-    ]
-    assert ("editor@office.example", "audience.add", "audience:college") in audited()
-
-
-def test_an_audience_that_mailchimp_does_not_know_is_refused_at_its_form(editor: Person, engine, house):
-    account = run_sql(engine, "SELECT slug FROM destinations")[0][0]
-    typed = {"slug": "college", "list_id": "nothing000", "destination": account, "purpose": "events"}
-
-    answer = editor.post("/audiences/add", data=typed)
-
-    assert (422, True) == (answer.status_code, 'class="form-problem"' in answer.text)
-    for value in ("college", "nothing000", "events"):
-        assert f'value="{value}"' in answer.text
-    assert 1 == len(run_sql(engine, "SELECT FROM audiences"))
-
-
 def test_an_alert_calls_an_audience_by_its_name(viewer: Person, engine, office):
-    change(engine, "label = 'College news'")
+    change_audience(engine, "label = 'College news'")
 
     for path in ("/", "/audiences"):
         assert "Audience <bdi>College news</bdi></a>" in viewer.get(path).text
 
 
 def test_the_guard_is_told_in_one_sentence(viewer: Person, engine, office):
-    change(engine, "guard_share = 0.05")
+    change_audience(engine, "guard_share = 0.05")
     words = "Up to 20 people, or 5&nbsp;% of the members if that is more, may leave within a day unasked."
 
-    assert words in viewer.get(PAGE).text
+    assert words in viewer.get(AUDIENCE_PAGE).text
     assert (
         "Up to 20 people may in any case, or this share of the members if that is more."
-        in viewer.get(f"{PAGE}/settings").text
+        in viewer.get(f"{AUDIENCE_PAGE}/settings").text
     )
 
 
@@ -277,24 +137,24 @@ def test_people_who_cannot_be_synced_stand_under_their_reason(viewer: Person, se
         add_member(session, audience, contact, sync_state="failed", error=error)
     session.commit()
 
-    page = viewer.get(PAGE).text
-    whole = viewer.get(f"{PAGE}/cannot/fake").text
+    page = viewer.get(AUDIENCE_PAGE).text
+    whole = viewer.get(f"{AUDIENCE_PAGE}/cannot/fake").text
 
     assert "Mailchimp says that this looks fake." in page
     assert "x7" in page
     assert "Correct the address." in page
-    assert f'href="{PAGE}/cannot/fake"' in page
+    assert f'href="{AUDIENCE_PAGE}/cannot/fake"' in page
     assert [f"Person {number}" in page for number in range(7)] == [True] * 5 + [False] * 2
     assert all(f"Person {number}" in whole for number in range(7))
 
 
 def test_a_reason_that_is_gone_has_an_empty_page(viewer: Person, office):
-    assert "Nobody any more" in viewer.get(f"{PAGE}/cannot/nothing").text
+    assert "Nobody any more" in viewer.get(f"{AUDIENCE_PAGE}/cannot/nothing").text
 
 
 def test_the_last_comparison_shows_what_differed(viewer: Person, session, engine, office):
     audience = session.query(Audience).one()
-    change(engine, "approved_at = now()")
+    change_audience(engine, "approved_at = now()")
     findings = {
         "statuses": {"subscribed": {"there": 20, "here": 18}},
         "missing": 2, "differing": 1, "leaving": 0, "in_step": 17, "gone": 0, "queued": 3, "strangers": 1, "refused": 0,
@@ -304,7 +164,7 @@ def test_the_last_comparison_shows_what_differed(viewer: Person, session, engine
     add_run(session, audience, "reconcile", findings=findings)
     session.commit()
 
-    page = viewer.get(PAGE).text
+    page = viewer.get(AUDIENCE_PAGE).text
 
     for expected in ("Missing there", "Being mended", "LNAME", "ours is written", "At Mailchimp"):
         assert expected in page
@@ -312,10 +172,10 @@ def test_the_last_comparison_shows_what_differed(viewer: Person, session, engine
 
 @pytest.mark.parametrize(("side", "said"), [("ours", "Ours stands"), ("theirs", "taken over")])
 def test_a_field_review_is_decided(editor: Person, engine, office, audited, *, side: str, said: str):
-    change(engine, """merge_fields = '{"FNAME": "first_name"}'""")
-    page = editor.get(PAGE).text
+    change_audience(engine, """merge_fields = '{"FNAME": "first_name"}'""")
+    page = editor.get(AUDIENCE_PAGE).text
 
-    answer = editor.post(f"{PAGE}/reviews/{office['review']}/{side}", follow_redirects=True)
+    answer = editor.post(f"{AUDIENCE_PAGE}/reviews/{office['review']}/{side}", follow_redirects=True)
 
     assert "Anna" in page
     assert said in answer.text
@@ -326,7 +186,7 @@ def test_a_field_review_is_decided(editor: Person, engine, office, audited, *, s
 
 
 def test_a_review_that_cannot_be_carried_out_is_told_at_its_form(editor: Person, engine, office):
-    answer = editor.post(f"{PAGE}/reviews/{office['review']}/theirs")  # FNAME is not mapped
+    answer = editor.post(f"{AUDIENCE_PAGE}/reviews/{office['review']}/theirs")  # FNAME is not mapped
 
     assert (422, True) == (answer.status_code, "no longer mapped" in answer.text)
     assert [""] == [row[0] for row in run_sql(engine, "SELECT verdict FROM field_reviews")]
@@ -337,8 +197,8 @@ def test_a_webhook_that_cannot_be_made_is_told_with_the_next_step(
 ):
     monkeypatch.setattr(audiences, "DOOR_SECONDS", 0.0)  # nobody serves the address here
 
-    answer = editor.post(f"{PAGE}/webhook/repair")
-    page = editor.get(PAGE).text
+    answer = editor.post(f"{AUDIENCE_PAGE}/webhook/repair")
+    page = editor.get(AUDIENCE_PAGE).text
 
     assert (422, True) == (answer.status_code, "It could not be repaired" in answer.text)
     assert "Broken" in page
@@ -349,7 +209,7 @@ def test_a_webhook_that_nobody_could_call_is_no_trouble(editor: Person, house, a
     house.execute("UPDATE destinations SET slug = 'elsewhere'")
     house.execute("UPDATE destinations SET sealed_key = :sealed", sealed=b"never opened")
 
-    answer = editor.post(f"{PAGE}/webhook/rotate", follow_redirects=True)
+    answer = editor.post(f"{AUDIENCE_PAGE}/webhook/rotate", follow_redirects=True)
 
     assert "pulls bring the news instead" in answer.text
     assert "Not possible" in answer.text
@@ -361,7 +221,7 @@ def test_a_missing_audience_is_a_page_that_says_so(viewer: Person):
 
 
 def test_viewers_see_no_buttons(viewer: Person, office):
-    page = viewer.get(PAGE).text
+    page = viewer.get(AUDIENCE_PAGE).text
 
     assert "/pause" not in page
     assert "/approve" not in page
@@ -391,12 +251,19 @@ def test_words_from_outside_are_text_and_nothing_else(editor: Person, session, e
     audience.label, audience.paused_reason, audience.tags = text, text, [text]
     audience.entry_rule = {"tags_any": [text]}
     session.commit()
-    change(engine, "paused_at = now(), paused_code = 'gone'")
+    change_audience(engine, "paused_at = now(), paused_code = 'gone'")
     usual = {"script", "textarea", "svg"}
 
     pages = [
         editor.get(path).text
-        for path in ("/audiences", PAGE, f"{PAGE}/settings", "/runs", f"/runs/{run.id}", "/")
+        for path in (
+            "/audiences",
+            AUDIENCE_PAGE,
+            f"{AUDIENCE_PAGE}/settings",
+            "/runs",
+            f"/runs/{run.id}",
+            "/",
+        )
     ]
 
     for page in pages:

@@ -7,14 +7,7 @@ from sqlalchemy import Engine
 
 from app.web.pages.overview import Snapshot
 from tests.web.conftest import Person, run_sql
-from tests.web.rows import MAPPING, add_contact, add_delivery, add_event, add_office, add_source
-
-
-@pytest.fixture
-def office(session) -> dict[str, int]:
-    ids = add_office(session)
-    session.commit()
-    return ids
+from tests.web.rows import MAPPING, add_contact, add_delivery, add_event, add_source
 
 
 def test_an_empty_muster_says_what_to_do_first(viewer: Person):

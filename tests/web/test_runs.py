@@ -8,14 +8,7 @@ import pytest
 from app.audiences.models import Audience, SyncRun
 from app.web.states import RUN_KINDS
 from tests.web.conftest import Person, run_sql
-from tests.web.rows import add_office, add_run
-
-
-@pytest.fixture
-def office(session) -> dict[str, int]:
-    ids = add_office(session)
-    session.commit()
-    return ids
+from tests.web.rows import add_run
 
 
 @pytest.fixture
