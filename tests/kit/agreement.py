@@ -109,17 +109,22 @@ def _unclear(everybody: list[Known]) -> set[tuple[str, str]]:
 def _mirror_differs(one: Known, there: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Mirror against Mailchimp: status, mapped merge fields, managed tags."""
     member = there.get(one.member_hash or "")
-    is_asked = one.is_opted_out and member is not None and member["status"] == "pending"
-    if one.status in {"archived", "forgotten"} and member and member["status"] in REACHABLE and not is_asked:
+    # Whoever opted out and fills in Mailchimp's form is pending until they confirm; nobody mails them meanwhile.
+    # (A merged contact's consents are its winner's.)
+    may_come_back = one.is_opted_out or one.state == "merged"
+    is_coming_back = may_come_back and member is not None and member["status"] == "pending"
+    if (
+        one.status in {"archived", "forgotten"}
+        and member
+        and member["status"] in REACHABLE
+        and not is_coming_back
+    ):
         yield f"{one.who}: the mirror says {one.status}, Mailchimp {member['status']}"
     if not one.is_mirrored:
         return
     if member is None:
         yield f"{one.who}: the mirror says {one.status}, Mailchimp does not list the member"
         return
-    # Whoever opted out and fills in Mailchimp's form is pending until they confirm; nobody mails them meanwhile.
-    # (A merged contact's consents are its winner's.)
-    is_coming_back = (one.is_opted_out or one.state == "merged") and member["status"] == "pending"
     if member["status"] != one.status and not is_coming_back:
         yield f"{one.who}: the mirror says {one.status}, Mailchimp {member['status']}"
     if is_coming_back:
