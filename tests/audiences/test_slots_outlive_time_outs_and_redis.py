@@ -69,7 +69,8 @@ def test_a_slot_is_kept_for_as_long_as_the_call_may_still_run_there(
     assert LATER_SECONDS - 0.05 <= waited < LATER_SECONDS + 1
 
 
-@pytest.mark.parametrize(("longest", "least", "most"), [(120.0, 0.9, 1.0), (1.3, 0.1, 0.3), (0.5, 0.0, 0.0)])
+# A time-out of a second may end a millisecond early.
+@pytest.mark.parametrize(("longest", "least", "most"), [(120.0, 0.9, 1.0), (1.3, 0.1, 0.31), (0.5, 0.0, 0.0)])
 def test_a_call_out_of_time_keeps_its_slot_for_its_deadline_again_but_not_beyond_what_mailchimp_lets_it_run(
     monkeypatch: pytest.MonkeyPatch, longest: float, least: float, most: float
 ) -> None:
