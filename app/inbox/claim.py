@@ -15,13 +15,15 @@ WHOLE_STATES = ("new",)
 THIN_STATES = ("waiting_enrich", "blocked")
 PENDING_STATES = (*WHOLE_STATES, *THIN_STATES)
 
+# Chosen as an array, once (as `id IN (...)` a planner that joins by nested loops looks again for each row, finds the next
+# ones, and claims more than the limit).
 _CLAIM_DELIVERIES = text("""
     UPDATE deliveries SET lease_token = :token, leased_until = now() + :lease * interval '1 second',
         attempt_count = attempt_count + 1
-    WHERE id IN (
+    WHERE id = ANY(ARRAY(
         SELECT id FROM deliveries
         WHERE settled_at IS NULL AND next_attempt_at <= now() AND (leased_until IS NULL OR leased_until < now())
-        ORDER BY next_attempt_at, id LIMIT :limit FOR UPDATE SKIP LOCKED)
+        ORDER BY next_attempt_at, id LIMIT :limit FOR UPDATE SKIP LOCKED))
     RETURNING id, source_id, key, received_at, method, content_type, headers, query, body, attempt_count
 """).columns()
 
@@ -33,12 +35,12 @@ EVENT_COLUMNS = (
 _CLAIM_EVENTS = text(f"""
     UPDATE events SET lease_token = :token, leased_until = now() + :lease * interval '1 second',
         attempt_count = attempt_count + 1
-    WHERE id IN (
+    WHERE id = ANY(ARRAY(
         SELECT e.id FROM events e
         WHERE e.settled_at IS NULL AND e.next_attempt_at <= now() AND (e.leased_until IS NULL OR e.leased_until < now())
         AND e.state = ANY(:states)
         AND (e.state <> 'blocked' OR EXISTS (SELECT FROM sources s WHERE s.id = e.source_id AND s.paused_at IS NULL))
-        ORDER BY e.lane, e.next_attempt_at, e.id LIMIT :limit FOR UPDATE OF e SKIP LOCKED)
+        ORDER BY e.lane, e.next_attempt_at, e.id LIMIT :limit FOR UPDATE OF e SKIP LOCKED))
     RETURNING {EVENT_COLUMNS}
 """).columns()  # noqa: S608 - fixed words only
 

@@ -66,6 +66,18 @@ def test_what_one_holds_nobody_else_gets(session, sessions, deliveries):
     assert mine[0].token != theirs[0].token
 
 
+@pytest.mark.parametrize("claim", [claim_deliveries, claim_events])
+def test_never_more_are_claimed_than_asked_for_however_it_is_planned(session, deliveries, claim):
+    """A planner that joins by nested loops would look for the next ones once for each row."""
+    held = claim_deliveries(session, 1)[0]
+    store_events(session, [(held, Split(tuple(_event(f"e{n}") for n in range(3))))])
+    session.execute(text("UPDATE deliveries SET leased_until = NULL"))
+    for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "indexscan", "bitmapscan"):
+        session.execute(text(f"SET LOCAL enable_{way} = off"))
+
+    assert 2 == len(claim(session, 2))
+
+
 def test_a_claim_that_is_not_committed_yet_is_skipped_not_waited_for(session, sessions, deliveries):
     claim_deliveries(session, 2)
     with sessions() as other:
